@@ -1,0 +1,1 @@
+//! The models are in `tests/`, one file for each protocol; `cargo models` runs them.
