@@ -1,1 +1,71 @@
-//! Being written.
+//! aioli's executor: tasks that clean up when they are cancelled, run by workers that steal from one another.
+//!
+//! This crate is the mechanism; programs use the `aioli` crate, which adds a driver (descriptors and timers), streams and
+//! asyncio's names. What an idle worker sleeps on is a [`Driver`], given from outside; everything else is here:
+//!
+//! | | |
+//! |---|---|
+//! | [`task`] | the task cell, its state word, its handles |
+//! | `scope` | what is left to do when a future is dropped: [`defer`], [`Scoped`] |
+//! | `queue`, `worker`, `shared` | where tasks wait, who runs them, and how they get there |
+//! | `idle`, `parker` | falling asleep and being woken, without a wake-up lost |
+//! | `blocking` | the pool for calls that block |
+//! | [`Executor`] | the whole: start, run, end |
+//!
+//! ```
+//! use aioli_executor::{Config, Driver, Executor, spawn};
+//! use std::{sync::{Arc, Condvar, Mutex}, time::Duration};
+//!
+//! /// A driver without any events: it sleeps until it is woken.
+//! #[derive(Default)]
+//! struct Bed(Mutex<bool>, Condvar);
+//!
+//! impl Driver for Bed {
+//!     fn park(&self, _: usize) {
+//!         let mut woken = self.1.wait_while(self.0.lock().unwrap(), |woken| !*woken).unwrap();
+//!         *woken = false;
+//!     }
+//!     fn poll(&self, _: usize) {}
+//!     fn unpark(&self) {
+//!         *self.0.lock().unwrap() = true;
+//!         self.1.notify_one();
+//!     }
+//!     fn sleep_limit(&self, _: usize) -> Option<Duration> { None }
+//!     fn fire_timers(&self, _: usize) {}
+//! }
+//!
+//! let mut executor = Executor::new(Config::new(2), Arc::new(Bed::default())).unwrap();
+//! let sum = executor.run(async {
+//!     let halves = [spawn(async { (1..=50).sum::<u32>() }), spawn(async { (51..=100).sum::<u32>() })];
+//!     let mut sum = 0;
+//!     for half in halves {
+//!         sum += half.await.unwrap();
+//!     }
+//!     sum
+//! });
+//! assert_eq!(sum.unwrap(), 5050);
+//! ```
+
+pub mod task;
+
+mod blocking;
+mod current;
+mod driver;
+mod executor;
+#[doc(hidden)]
+pub mod idle;
+mod live;
+#[doc(hidden)]
+pub mod parker;
+mod queue;
+mod scope;
+mod shared;
+mod worker;
+
+pub use blocking::{ThreadConfig, ThreadHook};
+pub use current::poll_budget;
+pub use driver::Driver;
+pub use executor::{Config, Executor, Handle};
+pub use scope::{Defer, Scoped, defer};
+pub use task::{Join, JoinError, JoinRef, Task, TaskRef, Unhandled, UnhandledPanic, current_task};
+pub use worker::{spawn, spawn_local, worker_index};

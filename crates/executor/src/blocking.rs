@@ -1,0 +1,219 @@
+//! The pool of threads for calls that block.
+//!
+//! A call is a task whose scheduler is the pool: its one turn, on a thread of the pool, makes the call. So a call that
+//! is cancelled while it is queued is never made, a panic is an outcome, and the one who waits is woken like any joiner.
+//!
+//! # How many threads
+//!
+//! A thread is *coming* from the moment it is woken or started until it takes the lock. While one is coming nobody else is
+//! woken or started; whoever takes a job and leaves others behind sees to it that one is. So a burst of short calls is done
+//! by the threads that are awake, at a queue operation each, and a burst of long ones gets its threads one by one. A thread
+//! that has had nothing to do for the time that the builder gave leaves.
+
+use crate::task::{self, Reason, Runnable, Schedule, Task, TaskPtr, Unhandled};
+use aioli_primitives::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::{
+    collections::{HashMap, VecDeque},
+    future::Future,
+    panic::Location,
+    pin::Pin,
+    task::{Context, Poll},
+    thread::{self, JoinHandle, ThreadId},
+    time::Duration,
+};
+
+/// What one thread of a runtime does first and last.
+pub type ThreadHook = std::sync::Arc<dyn Fn() + Send + Sync>;
+
+/// How threads of a runtime are made.
+#[derive(Clone)]
+pub struct ThreadConfig {
+    /// The name of each thread.
+    pub name: String,
+    /// Called by each thread when it starts.
+    pub on_start: Option<ThreadHook>,
+    /// Called by each thread when it stops.
+    pub on_stop: Option<ThreadHook>,
+}
+
+impl ThreadConfig {
+    /// Starts a thread that does `work` between the hooks.
+    pub(crate) fn spawn(&self, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+        let config = self.clone();
+        thread::Builder::new().name(self.name.clone()).spawn(move || {
+            if let Some(hook) = &config.on_start {
+                hook();
+            }
+            work();
+            if let Some(hook) = &config.on_stop {
+                hook();
+            }
+        })
+    }
+}
+
+pub(crate) struct Pool {
+    state: Mutex<State>,
+    wake: Condvar,
+    threads: ThreadConfig,
+    most_threads: usize,
+    keep_alive: Duration,
+    unhandled: Unhandled,
+}
+
+struct State {
+    queue: VecDeque<Runnable>,
+    threads: HashMap<ThreadId, JoinHandle<()>>,
+    /// Threads that wait for a job.
+    idle: usize,
+    /// A thread has been woken or started and has not taken the lock yet.
+    coming: bool,
+    stopping: bool,
+}
+
+impl Pool {
+    pub(crate) fn new(
+        threads: ThreadConfig,
+        most_threads: usize,
+        keep_alive: Duration,
+        unhandled: Unhandled,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                queue: VecDeque::new(),
+                threads: HashMap::new(),
+                idle: 0,
+                coming: false,
+                stopping: false,
+            }),
+            wake: Condvar::new(),
+            threads,
+            most_threads,
+            keep_alive,
+            unhandled,
+        })
+    }
+
+    /// Makes the call on a thread of the pool. On a stopped pool it is cancelled instead.
+    pub(crate) fn spawn<F, T>(pool: &Arc<Self>, call: F, location: &'static Location<'static>) -> Task<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // SAFETY: the call is `Send` and borrows nothing.
+        let (job, task) = unsafe { task::create(Call(Some(call)), Pooled(pool.clone()), location) };
+        Self::submit(pool, job);
+        task
+    }
+
+    fn submit(pool: &Arc<Self>, job: Runnable) {
+        let mut state = pool.state.lock();
+        if state.stopping {
+            drop(state);
+            job.abandon();
+            return;
+        }
+        state.queue.push_back(job);
+        Self::call_for_a_thread(pool, &mut state);
+    }
+
+    /// Somebody has to come for the jobs in the queue.
+    fn call_for_a_thread(pool: &Arc<Self>, state: &mut MutexGuard<'_, State>) {
+        if state.coming {
+        } else if state.idle > 0 {
+            state.coming = true;
+            pool.wake.notify_one();
+        } else if state.threads.len() < pool.most_threads {
+            let this = pool.clone();
+            match pool.threads.spawn(move || Self::work(&this)) {
+                Ok(thread) => {
+                    state.coming = true;
+                    state.threads.insert(thread.thread().id(), thread);
+                }
+                // The system has no more threads: those that are there will do. Without any, nobody ever would.
+                Err(error) if state.threads.is_empty() => {
+                    state.queue.pop_back().into_iter().for_each(Runnable::abandon);
+                    panic!("cannot start a thread for blocking calls: {error}");
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn work(pool: &Arc<Self>) {
+        let mut state = pool.state.lock();
+        state.coming = false;
+        loop {
+            if let Some(job) = state.queue.pop_front() {
+                if !state.queue.is_empty() {
+                    Self::call_for_a_thread(pool, &mut state);
+                }
+                drop(state);
+                job.run();
+                state = pool.state.lock();
+                continue;
+            }
+            if state.stopping {
+                return;
+            }
+            state.idle += 1;
+            let waited = pool.wake.wait_for(&mut state, pool.keep_alive);
+            state.idle -= 1;
+            // Whoever comes is the one who was coming, or as good.
+            state.coming = false;
+            if waited.timed_out() && state.queue.is_empty() && !state.stopping {
+                state.threads.remove(&thread::current().id());
+                return;
+            }
+        }
+    }
+
+    /// Waits until all calls that were submitted have returned, and for the threads to end.
+    pub(crate) fn stop(&self) {
+        let threads = {
+            let mut state = self.state.lock();
+            state.stopping = true;
+            std::mem::take(&mut state.threads)
+        };
+        self.wake.notify_all();
+        for thread in threads.into_values() {
+            // Calls are caught; what can panic is a hook of the user's, and that is said by the panic itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A call, as a future that is ready when it is polled first.
+struct Call<F>(Option<F>);
+
+impl<F> Unpin for Call<F> {}
+
+impl<F: FnOnce() -> T, T> Future for Call<F> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
+        let call = self.0.take().expect("a call is made once");
+        Poll::Ready(call())
+    }
+}
+
+/// Schedules calls. They are in no set of live tasks: the pool waits for its threads.
+struct Pooled(Arc<Pool>);
+
+impl Schedule for Pooled {
+    const BOUND_AT_BIRTH: bool = false;
+
+    fn schedule(&self, task: Runnable, _: Reason) {
+        // A copy: the task, and this in it, may be gone as soon as it is in the queue.
+        let pool = self.0.clone();
+        Pool::submit(&pool, task);
+    }
+
+    fn bind(&self, _: TaskPtr) {}
+
+    fn release(&self, _: TaskPtr) {}
+
+    fn unhandled(&self) -> Unhandled {
+        self.0.unhandled.clone()
+    }
+}

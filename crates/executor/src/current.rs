@@ -1,0 +1,86 @@
+//! What this thread is polling: the task, the innermost scope, and what is left of the poll's budget.
+//!
+//! It is found through a thread-local and not through the waker, because combinators replace wakers, and not through
+//! arguments, because signatures are the user's. Set around each poll and each drop of a future; nobody else writes.
+
+use crate::{scope::Scope, task::Header};
+use aioli_primitives::thread_local;
+use std::{
+    cell::Cell,
+    ptr::NonNull,
+    task::{Context, Poll},
+};
+
+/// How many operations a poll may complete before it has to yield.
+const BUDGET: u32 = 128;
+
+struct Current {
+    task: Cell<Option<NonNull<Header>>>,
+    /// `None`: the task's root scope.
+    scope: Cell<Option<NonNull<Scope>>>,
+    budget: Cell<u32>,
+}
+
+thread_local! {
+    static CURRENT: Current =
+        Current { task: Cell::new(None), scope: Cell::new(None), budget: Cell::new(u32::MAX) };
+}
+
+/// The task that this thread is polling.
+pub(crate) fn task() -> Option<NonNull<Header>> {
+    CURRENT.with(|current| current.task.get())
+}
+
+/// The scope inside the current task that is being polled or dropped; `None`: the root scope, or no task.
+pub(crate) fn scope() -> Option<NonNull<Scope>> {
+    CURRENT.with(|current| current.scope.get())
+}
+
+/// Restores what was current before.
+pub(crate) struct Restore {
+    task: Option<NonNull<Header>>,
+    scope: Option<NonNull<Scope>>,
+}
+
+impl Drop for Restore {
+    #[inline]
+    fn drop(&mut self) {
+        CURRENT.with(|current| {
+            current.task.set(self.task);
+            current.scope.set(self.scope);
+        });
+    }
+}
+
+/// Makes `task` current, with a full budget, until the guard is dropped.
+#[inline]
+pub(crate) fn enter(task: NonNull<Header>) -> Restore {
+    CURRENT.with(|current| {
+        current.budget.set(BUDGET);
+        Restore { task: current.task.replace(Some(task)), scope: current.scope.take() }
+    })
+}
+
+/// Makes `scope` the innermost scope of the current task until the guard is dropped.
+#[inline]
+pub(crate) fn enter_scope(scope: NonNull<Scope>) -> Restore {
+    CURRENT.with(|current| Restore { task: current.task.get(), scope: current.scope.replace(Some(scope)) })
+}
+
+/// Takes one operation from the budget of the current poll; every leaf operation (a read, a timer, a join) begins so.
+///
+/// When the budget is used up, the task is woken and the answer is `Pending`: the operation is not to be tried in this
+/// poll. So a task whose operations are always ready still lets others run.
+#[inline]
+pub fn poll_budget(cx: &mut Context<'_>) -> Poll<()> {
+    CURRENT.with(|current| match current.budget.get().checked_sub(1) {
+        Some(rest) => {
+            current.budget.set(rest);
+            Poll::Ready(())
+        }
+        None => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+}

@@ -1,0 +1,267 @@
+//! The runtime as a whole: starts the workers, runs a main future, and ends it all in order.
+//!
+//! # The end
+//!
+//! 1. No task is let in from outside any more.
+//! 2. All live tasks are cancelled, and worker 0 works until they are over; the tasks that their cleanup created are the
+//!    next round, until none is left.
+//! 3. The other workers are told to stop, and joined. Nothing is in any queue.
+//! 4. The blocking pool makes the calls that it still has, and its threads are joined.
+
+use crate::{
+    blocking::{Pool, ThreadConfig},
+    driver::Driver,
+    queue::Queue,
+    shared::Shared,
+    task::{JoinError, Task, TaskRef, Unhandled},
+    worker::{self, Worker},
+};
+use aioli_primitives::sync::Arc;
+use std::{
+    future::Future,
+    io,
+    panic::Location,
+    pin::pin,
+    task::{Context, Poll, Waker},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+/// What an [`Executor`] is made of.
+pub struct Config {
+    /// How many workers, the thread that calls [`run`](Executor::run) included; at least one.
+    pub workers: usize,
+    /// How the other workers' threads are made.
+    pub worker_threads: ThreadConfig,
+    /// How the threads for blocking calls are made.
+    pub blocking_threads: ThreadConfig,
+    /// How many threads for blocking calls there are at most; at least one.
+    pub max_blocking_threads: usize,
+    /// How long a thread for blocking calls waits for the next one before it leaves.
+    pub blocking_keep_alive: Duration,
+    /// Who is told of panics that nobody looks at.
+    pub unhandled: Unhandled,
+}
+
+impl Config {
+    /// `workers` workers, and what suits most programs for the rest.
+    pub fn new(workers: usize) -> Self {
+        let threads = |name: &str| ThreadConfig { name: name.to_owned(), on_start: None, on_stop: None };
+        Self {
+            workers,
+            worker_threads: threads("worker"),
+            blocking_threads: threads("blocking"),
+            max_blocking_threads: 512,
+            blocking_keep_alive: Duration::from_secs(10),
+            unhandled: Unhandled::default(),
+        }
+    }
+}
+
+/// Workers, their queues, and the pool for blocking calls.
+///
+/// It belongs to the thread that made it: the one that is worker 0 while it is in [`run`](Self::run).
+pub struct Executor {
+    worker: Worker,
+    handle: Handle,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Executor {
+    /// Starts the workers; with one worker, no thread is started.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses a thread.
+    ///
+    /// # Panics
+    ///
+    /// If there is to be no worker, or no thread for blocking calls.
+    pub fn new(config: Config, driver: Arc<dyn Driver>) -> io::Result<Self> {
+        assert!(config.workers > 0, "an executor needs at least one worker");
+        assert!(config.max_blocking_threads > 0, "blocking calls need at least one thread");
+        let (queues, stealers): (Vec<_>, Vec<_>) = (0..config.workers)
+            .map(|_| match config.workers {
+                1 => (Queue::single(), None),
+                _ => {
+                    let (queue, stealer) = Queue::stealing();
+                    (queue, Some(stealer))
+                }
+            })
+            .unzip();
+        let pool = Pool::new(
+            config.blocking_threads,
+            config.max_blocking_threads,
+            config.blocking_keep_alive,
+            config.unhandled.clone(),
+        );
+        let shared = Shared::new(stealers, driver, config.unhandled, pool);
+        let handle = Handle(shared.clone());
+        let mut queues = queues.into_iter();
+        let first = queues.next().expect("there is at least one worker");
+        let mut executor = Self { worker: Worker::new(shared.clone(), 0, first), handle, threads: Vec::new() };
+        for (queue, index) in queues.zip(1..) {
+            let shared = shared.clone();
+            let queue = SendQueue(queue);
+            executor.threads.push(config.worker_threads.spawn(move || {
+                let SendQueue(queue) = { queue };
+                let worker = Worker::new(shared, index, queue);
+                worker.run_until(|| worker.shared.is_stopped());
+            })?);
+        }
+        Ok(executor)
+    }
+
+    /// Runs `main` as a task of worker 0, which this thread is until `main` is over. Other tasks run on meanwhile, and
+    /// those that are left wait for the next `run`, or for the end.
+    ///
+    /// # Errors
+    ///
+    /// If `main` was cancelled or panicked.
+    ///
+    /// # Panics
+    ///
+    /// If an event loop runs on this thread already.
+    #[track_caller]
+    pub fn run<F: Future>(&mut self, main: F) -> Result<F::Output, JoinError> {
+        /// What `main` borrows must not go away before it does.
+        struct AbortOnUnwind;
+        impl Drop for AbortOnUnwind {
+            fn drop(&mut self) {
+                std::process::abort();
+            }
+        }
+        worker::assert_none();
+        // SAFETY: this function does not return, nor unwind, before the task is complete.
+        let task = unsafe { self.worker.spawn_pinned(main, Location::caller()) };
+        let guard = AbortOnUnwind;
+        self.worker.run_until(|| task.is_finished());
+        std::mem::forget(guard);
+        match pin!(task.join()).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => unreachable!("the task is complete"),
+        }
+    }
+
+    /// A handle for any thread.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Cancels what is left, waits for its cleanup, and stops all threads; does nothing the second time.
+    ///
+    /// # Panics
+    ///
+    /// If an event loop runs on this thread.
+    pub fn close(&mut self) {
+        let shared = &*self.worker.shared;
+        if shared.is_stopped() {
+            return;
+        }
+        shared.close_gate();
+        while !shared.is_empty() {
+            let leftovers = shared.live_tasks();
+            for task in &leftovers {
+                task.cancel();
+            }
+            self.worker.run_until(until_finished(leftovers, || shared.is_empty()));
+        }
+        shared.stop();
+        for thread in self.threads.drain(..) {
+            // A worker catches what tasks do; what can panic is a hook of the user's, and that is said by the panic itself.
+            let _ = thread.join();
+        }
+        shared.pool.stop();
+    }
+}
+
+/// Asks whether all of `tasks` are over; where there are none, whether `otherwise`.
+fn until_finished(tasks: Vec<TaskRef>, otherwise: impl Fn() -> bool) -> impl Fn() -> bool {
+    let none = tasks.is_empty();
+    let rest = std::cell::RefCell::new(tasks);
+    move || {
+        let mut rest = rest.borrow_mut();
+        while rest.last().is_some_and(TaskRef::is_finished) {
+            rest.pop();
+        }
+        rest.is_empty() && (!none || otherwise())
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Carries the queue of a worker to its thread.
+struct SendQueue(Queue);
+
+// SAFETY: what is in a queue are tasks; a queue that is on its way to its worker has no pinned one.
+unsafe impl Send for SendQueue {}
+
+/// A handle to an [`Executor`] for any thread.
+#[derive(Clone)]
+pub struct Handle(Arc<Shared>);
+
+impl Handle {
+    /// The runtime whose worker this thread is.
+    pub fn current() -> Option<Self> {
+        worker::with(|worker| worker.map(|worker| Handle(worker.shared.clone())))
+    }
+
+    /// Creates a task from any thread. On a closed runtime it is over at once, as cancelled.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        worker::spawn_on(&self.0, future, Location::caller())
+    }
+
+    /// Makes a call that may block on a thread of the pool. On a closed runtime it is cancelled.
+    ///
+    /// # Panics
+    ///
+    /// If there is no thread for such calls and the system refuses to start one.
+    #[track_caller]
+    pub fn spawn_blocking<F, T>(&self, call: F) -> Task<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        Pool::spawn(&self.0.pool, call, Location::caller())
+    }
+
+    /// All tasks that are not over. Those that other threads have created are among them from their first turn on.
+    pub fn live_tasks(&self) -> Vec<TaskRef> {
+        self.0.live_tasks()
+    }
+
+    /// How many workers there are.
+    pub fn workers(&self) -> usize {
+        self.0.workers()
+    }
+
+    /// Whether the runtime is closing or closed.
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    /// Has `unhandled` told of panics that nobody looks at, from now on.
+    pub fn set_unhandled(&self, unhandled: Unhandled) {
+        self.0.set_unhandled(unhandled);
+    }
+
+    /// Whether both are of the same runtime.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").field("workers", &self.workers()).field("closed", &self.is_closed()).finish()
+    }
+}

@@ -1,0 +1,132 @@
+//! Who sleeps, who searches, and whom to wake: the sleep protocol of several workers.
+//!
+//! # The problem
+//!
+//! A task that is put into a shared queue while all workers fall asleep must not lie there. Waking somebody for each task
+//! would be safe, and would cost more than the tasks.
+//!
+//! # The protocol
+//!
+//! A worker *works*, *searches* (it has nothing, and looks into all queues) or *sleeps*. One word counts searchers and
+//! sleepers.
+//!
+//! * **Producer**: puts the task into a queue; `fence(SeqCst)`; reads the word; wakes a sleeper only if there is one and
+//!   nobody searches. The woken worker counts as a searcher from that moment, so the next producer wakes nobody.
+//! * **Sleeper**: enters itself in the list, is counted as sleeping (and no longer as searching), `fence(SeqCst)`, looks into
+//!   all queues once more, unless it sees a searcher, and only then parks. If it finds something it takes itself out and
+//!   works.
+//! * **Searcher**: stops being one when it has found a task. If it was the last one, and there is still something in any
+//!   queue, it wakes the next: a producer may have relied on it.
+//!
+//! # Why no wake-up is lost
+//!
+//! The two fences are ordered. If the sleeper's comes first, the producer reads a word that counts it as a sleeper: it
+//! wakes somebody, or sees a searcher. If the producer's comes first, the sleeper's last look sees the task, or the sleeper
+//! saw a searcher and did not look.
+//!
+//! So all rests on a searcher that somebody saw. It ends its search in one of two ways, and both take it out of the word
+//! and then make a fence. That fence is later than the fence of the one who saw it (the other way round, the count would
+//! have been gone), and so later than the producer's. If it ended by going to sleep, the same argument applies to it in
+//! turn, and the last of them sees no other searcher and looks. If it ended because it had found a task, and was the
+//! last, it looks into all queues and wakes somebody if there is anything.
+//!
+//! At most half of the workers search at a time, so that a burst does not set all of them on the same queues.
+
+use aioli_primitives::{
+    CachePadded,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst, fence},
+    },
+};
+
+const SLEEPER: usize = 1;
+const SEARCHER: usize = 1 << 16;
+
+fn sleepers(word: usize) -> usize {
+    word % SEARCHER
+}
+
+fn searchers(word: usize) -> usize {
+    word / SEARCHER
+}
+
+/// The word and the list.
+pub struct Idle {
+    word: CachePadded<AtomicUsize>,
+    /// Written with the word, under this lock; the last to fall asleep is the first to be woken, its caches being the
+    /// warmest.
+    asleep: Mutex<Vec<usize>>,
+    workers: usize,
+}
+
+impl Idle {
+    /// Nobody sleeps or searches.
+    pub fn new(workers: usize) -> Self {
+        Self { word: CachePadded::new(AtomicUsize::new(0)), asleep: Mutex::new(Vec::with_capacity(workers)), workers }
+    }
+
+    /// After a task was put into a shared queue: the worker to unpark, if one has to be. It counts as a searcher now.
+    pub fn worker_to_wake(&self) -> Option<usize> {
+        fence(SeqCst);
+        if !self.wants_waking() {
+            return None;
+        }
+        let mut asleep = self.asleep.lock();
+        if !self.wants_waking() {
+            return None;
+        }
+        let worker = asleep.pop()?;
+        self.word.fetch_add(SEARCHER - SLEEPER, SeqCst);
+        Some(worker)
+    }
+
+    /// Whether somebody sleeps and nobody searches: a hint, where no fence has been made.
+    pub fn wants_waking(&self) -> bool {
+        let word = self.word.load(SeqCst);
+        sleepers(word) > 0 && searchers(word) == 0
+    }
+
+    /// A worker begins to search; `false`: enough do.
+    pub fn start_search(&self) -> bool {
+        if 2 * searchers(self.word.load(SeqCst)) >= self.workers {
+            return false;
+        }
+        self.word.fetch_add(SEARCHER, SeqCst);
+        true
+    }
+
+    /// A searcher has found something. `true`: it was the last, and has to look whether there is more.
+    #[must_use]
+    pub fn stop_search(&self) -> bool {
+        let last = searchers(self.word.fetch_sub(SEARCHER, SeqCst)) == 1;
+        fence(SeqCst);
+        last
+    }
+
+    /// `worker` is about to sleep. `true`: it has to look into all queues once more; otherwise a searcher will.
+    #[must_use]
+    pub fn fall_asleep(&self, worker: usize, searching: bool) -> bool {
+        let mut asleep = self.asleep.lock();
+        asleep.push(worker);
+        let searcher = if searching { SEARCHER } else { 0 };
+        self.word.fetch_add(SLEEPER.wrapping_sub(searcher), SeqCst);
+        drop(asleep);
+        fence(SeqCst);
+        searchers(self.word.load(SeqCst)) == 0
+    }
+
+    /// `worker` is awake. `true`: a producer woke it, and it counts as a searcher.
+    #[must_use]
+    pub fn wake_up(&self, worker: usize) -> bool {
+        let mut asleep = self.asleep.lock();
+        match asleep.iter().rposition(|&sleeper| sleeper == worker) {
+            Some(place) => {
+                asleep.remove(place);
+                self.word.fetch_sub(SLEEPER, SeqCst);
+                false
+            }
+            None => true,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Tasks: a future, its outcome, and everything needed to run it, in one allocation.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `state` | the state word and its protocol: read this first |
+//! | `cell` | the allocation, and what is generic over the future |
+//! | `run` | one turn of a task: poll or cancel, deferred work, completion |
+//! | `waker` | the one waker vtable |
+//! | `handle` | [`Task`], [`Join`], [`JoinRef`] and [`TaskRef`] |
+//! | `outcome` | how a task ended: [`JoinError`], and panics that nobody looks at |
+//! | `extras` | what few tasks have: a name, deferred work |
+//!
+//! The core knows no queue and no worker: where a task goes when it wants to run is the business of its [`Schedule`].
+
+mod cell;
+mod extras;
+mod handle;
+mod outcome;
+mod run;
+mod state;
+mod waker;
+
+pub use cell::{Reason, Runnable, Schedule, TaskPtr};
+pub use handle::{Join, JoinRef, Task, TaskRef, current_task};
+pub use outcome::{JoinError, Unhandled, UnhandledPanic};
+
+pub(crate) use cell::{Header, Links};
+
+use std::{future::Future, panic::Location};
+
+/// Makes a task of `future`. The caller puts the [`Runnable`] into a queue.
+///
+/// # Safety
+///
+/// If `F` is not `Send`, the scheduler must have the task run on the current thread only. If `F` borrows, the task must
+/// be complete before the borrow ends. (An outcome that is not `Send` makes a handle that is not, which is enough.)
+pub unsafe fn create<F, S>(
+    future: F,
+    scheduler: S,
+    location: &'static Location<'static>,
+) -> (Runnable, Task<F::Output>)
+where
+    F: Future,
+    S: Schedule,
+{
+    let header = cell::allocate(future, scheduler, location);
+    // SAFETY: a new task is scheduled and has a handle: its state word starts so.
+    unsafe { (Runnable::from_raw(header), Task::from_raw(header)) }
+}

@@ -1,0 +1,207 @@
+//! How a task ended, and what becomes of a panic that nobody looks at.
+
+use super::{cell::Header, handle::TaskRef};
+use std::{
+    any::Any,
+    error::Error,
+    fmt,
+    panic::{AssertUnwindSafe, Location, catch_unwind},
+    ptr::NonNull,
+    sync::Arc,
+};
+
+/// What the cell stores in the end.
+pub(super) type Outcome<T> = Result<T, Failure>;
+
+/// A failure in the cell. Dropped there, a panic goes to the handler: nobody has looked at it.
+pub(super) enum Failure {
+    Cancelled,
+    Panicked(Box<Panicked>),
+}
+
+pub(super) struct Panicked {
+    /// Taken by whoever looks at the panic, or by the handler.
+    payload: Option<Box<dyn Any + Send>>,
+    name: Arc<str>,
+    location: &'static Location<'static>,
+    unhandled: Unhandled,
+}
+
+impl Failure {
+    #[cold]
+    pub(super) fn panicked(payload: Box<dyn Any + Send>, task: NonNull<Header>, unhandled: Unhandled) -> Self {
+        let task = TaskRef::new(task);
+        Failure::Panicked(Box::new(Panicked {
+            payload: Some(payload),
+            name: task.name(),
+            location: task.location(),
+            unhandled,
+        }))
+    }
+
+    /// Somebody looks at it.
+    pub(super) fn into_join_error(self) -> JoinError {
+        match self {
+            Failure::Cancelled => JoinError::Cancelled,
+            Failure::Panicked(mut panicked) => {
+                JoinError::Panicked(panicked.payload.take().expect("a panic has a payload until somebody looks at it"))
+            }
+        }
+    }
+}
+
+impl Drop for Panicked {
+    fn drop(&mut self) {
+        if let Some(payload) = self.payload.take() {
+            let panic = UnhandledPanic { name: self.name.clone(), location: self.location, payload };
+            self.unhandled.report(&panic);
+        }
+    }
+}
+
+/// Why a task has no value.
+///
+/// asyncio raises `CancelledError`, or the task's own exception, out of `await task`. A Rust task's own errors are part of
+/// its value; what is left is being cancelled and panicking.
+pub enum JoinError {
+    /// The task was cancelled before it had a value.
+    Cancelled,
+    /// The task panicked, with this payload.
+    Panicked(Box<dyn Any + Send>),
+}
+
+impl JoinError {
+    /// Whether the task was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, JoinError::Cancelled)
+    }
+
+    /// Whether the task panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(self, JoinError::Panicked(_))
+    }
+
+    /// The panic's payload, for [`std::panic::resume_unwind`]; the error itself if it was no panic.
+    ///
+    /// # Errors
+    ///
+    /// The error, unchanged, if the task was cancelled.
+    pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, JoinError> {
+        match self {
+            JoinError::Panicked(payload) => Ok(payload),
+            other => Err(other),
+        }
+    }
+}
+
+/// The text of a panic, where it has one.
+fn message(payload: &(dyn Any + Send)) -> &str {
+    if let Some(text) = payload.downcast_ref::<&str>() {
+        text
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text
+    } else {
+        "a panic without a message"
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JoinError::Cancelled => f.write_str("the task was cancelled"),
+            JoinError::Panicked(payload) => write!(f, "the task panicked: {}", message(&**payload)),
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JoinError::Cancelled => f.write_str("Cancelled"),
+            JoinError::Panicked(payload) => f.debug_tuple("Panicked").field(&message(&**payload)).finish(),
+        }
+    }
+}
+
+impl Error for JoinError {}
+
+/// A panic that ended a task, or happened while one cleaned up, and that nobody looked at.
+pub struct UnhandledPanic {
+    name: Arc<str>,
+    location: &'static Location<'static>,
+    payload: Box<dyn Any + Send>,
+}
+
+impl UnhandledPanic {
+    pub(super) fn new(task: &TaskRef, payload: Box<dyn Any + Send>) -> Self {
+        Self { name: task.name(), location: task.location(), payload }
+    }
+
+    /// The name of the task.
+    pub fn task_name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where the task was created.
+    pub fn task_location(&self) -> &'static Location<'static> {
+        self.location
+    }
+
+    /// The panic's message, where it has one.
+    pub fn message(&self) -> &str {
+        message(&*self.payload)
+    }
+
+    /// What the panic carried.
+    pub fn payload(&self) -> &(dyn Any + Send) {
+        &*self.payload
+    }
+}
+
+impl fmt::Display for UnhandledPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task '{}' (created at {}) panicked: {}", self.name, self.location, self.message())
+    }
+}
+
+impl fmt::Debug for UnhandledPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Who is told of panics that nobody looks at. By default, one line on stderr.
+#[derive(Clone)]
+pub struct Unhandled(Arc<dyn Fn(&UnhandledPanic) + Send + Sync>);
+
+impl Unhandled {
+    /// Tells `handler`.
+    pub fn new(handler: impl Fn(&UnhandledPanic) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(handler))
+    }
+
+    pub(super) fn report(&self, panic: &UnhandledPanic) {
+        // A handler that panics must not take a worker, or a destructor, with it; what it was told is printed instead.
+        if catch_unwind(AssertUnwindSafe(|| (self.0)(panic))).is_err() {
+            print_to_stderr(panic);
+        }
+    }
+}
+
+impl Default for Unhandled {
+    fn default() -> Self {
+        Self::new(print_to_stderr)
+    }
+}
+
+impl fmt::Debug for Unhandled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unhandled(..)")
+    }
+}
+
+fn print_to_stderr(panic: &UnhandledPanic) {
+    use std::io::Write;
+    // Not `eprintln!`, which panics where stderr is closed.
+    let _ = writeln!(std::io::stderr(), "aioli: {panic}");
+}

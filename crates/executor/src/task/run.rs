@@ -1,0 +1,139 @@
+//! One turn of a task.
+//!
+//! ```text
+//! start ──┬─ cancelled? drop the future ─┐
+//!         ├─ poll ─── ready ─────────────┼─ deferred work left? ── pending: close, pend
+//!         │     └──── pending: pend      │
+//!         └─ closing ────────────────────┘            └ done: complete
+//! ```
+//!
+//! Everything of the user's that runs here is caught when it panics: a worker outlives every task.
+
+use super::{
+    cell::{Header, Reason},
+    handle::TaskRef,
+    outcome::UnhandledPanic,
+    state::Pend,
+    waker,
+};
+use crate::current;
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    ptr::NonNull,
+    task::Context,
+};
+
+/// # Safety
+///
+/// The caller holds the right to run, and gives it up.
+#[inline]
+pub(super) unsafe fn run(header: NonNull<Header>) {
+    // SAFETY: a task with a right to run is alive, and stays so until this runner gives the right up.
+    let task = unsafe { header.as_ref() };
+    let before = task.state.start();
+    if !before.is_bound() {
+        // SAFETY: the task is alive.
+        unsafe { (task.vtable.bind)(header) };
+        task.state.bind();
+    }
+    let over = {
+        let _current = current::enter(header);
+        let waker = waker::lend(header);
+        let cx = &mut Context::from_waker(&waker);
+        // SAFETY: this is the runner, and unless the task is closing its future is alive.
+        let gone = before.is_closing()
+            || unsafe {
+                if before.is_cancelled() {
+                    (task.vtable.cancel)(header);
+                    true
+                } else {
+                    (task.vtable.poll)(header, cx)
+                }
+            };
+        gone && finish_deferred_work(header, cx, before.is_closing())
+    };
+    if over {
+        // SAFETY: this is the runner, and the outcome is stored.
+        unsafe { complete(header) };
+    } else if task.state.pend() == Pend::Reschedule {
+        // SAFETY: the task was woken while it ran, so the right to run has stayed here; it keeps the task.
+        unsafe { (task.vtable.schedule)(header, Reason::Yielded) };
+    }
+}
+
+/// `true`: nothing is left to wait for.
+fn finish_deferred_work(header: NonNull<Header>, cx: &mut Context<'_>, closing: bool) -> bool {
+    // SAFETY: the caller is the runner.
+    let task = unsafe { header.as_ref() };
+    let Some(extras) = task.extras() else { return true };
+    let done = extras.root.poll_deferred(cx, &mut |payload| report(header, payload));
+    if !done && !closing {
+        task.state.close();
+    }
+    done
+}
+
+/// # Safety
+///
+/// The caller is the runner and stops being it; the outcome is stored.
+unsafe fn complete(header: NonNull<Header>) {
+    // SAFETY: the runtime's reference, given back below, keeps the task.
+    let task = unsafe { header.as_ref() };
+    let todo = task.state.complete();
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        if todo.drop_outcome {
+            // SAFETY: the transition left the outcome to us.
+            unsafe { (task.vtable.drop_outcome)(header) };
+        }
+    }))
+    .and(catch_unwind(AssertUnwindSafe(|| {
+        if todo.wake_joiner {
+            // SAFETY: the transition left the slot to us.
+            let joiner = task.join_waker.with_mut(|slot| unsafe { (*slot).take() });
+            joiner.expect("a flagged slot is full").wake();
+        }
+    })));
+    if let Err(payload) = caught {
+        // The set of live tasks still has this one, so the runtime and its handler are there.
+        report(header, payload);
+    }
+    // SAFETY: the task is alive, and its last reference frees it.
+    unsafe {
+        if todo.release {
+            (task.vtable.release)(header);
+        }
+        if task.state.ref_dec() {
+            (task.vtable.deallocate)(header);
+        }
+    }
+}
+
+/// # Safety
+///
+/// As `run`.
+pub(super) unsafe fn abandon(header: NonNull<Header>) {
+    // SAFETY: a task with a right to run is alive.
+    let task = unsafe { header.as_ref() };
+    let before = task.state.start();
+    {
+        let _current = current::enter(header);
+        if !before.is_closing() {
+            // SAFETY: this is the runner, and the future is alive.
+            unsafe { (task.vtable.cancel)(header) };
+        }
+        if let Some(extras) = task.extras() {
+            extras.root.drop_deferred(&mut |payload| report(header, payload));
+        }
+    }
+    // SAFETY: this is the runner, and the outcome is stored.
+    unsafe { complete(header) };
+}
+
+/// Reports a panic that is nobody's outcome.
+#[cold]
+fn report(header: NonNull<Header>, payload: Box<dyn Any + Send>) {
+    // SAFETY: only called by the runner, before the task is released.
+    let unhandled = unsafe { (header.as_ref().vtable.unhandled)(header) };
+    unhandled.report(&UnhandledPanic::new(&TaskRef::new(header), payload));
+}

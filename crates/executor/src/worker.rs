@@ -1,0 +1,407 @@
+//! A worker: takes tasks from where there are any, runs them, looks at the driver now and then, and sleeps.
+//!
+//! Where it looks, in this order: its own queue; what came from outside (its inbox, the injector); the others' queues.
+//! Every so often what came from outside comes first, so that a busy worker does not keep it waiting.
+//!
+//! # Looking up from the work
+//!
+//! Reading the clock costs as much as a small task, and asking the driver ten times that. So the worker looks at the clock
+//! after a number of turns that it adjusts, to do so about every [`GLANCE`], whether its turns take nanoseconds or
+//! milliseconds; and it polls the driver at a glance if it has not done so for [`GLANCE`].
+
+use crate::{
+    queue::Queue,
+    shared::{Anywhere, Pinned, Shared},
+    task::{self, Reason, Runnable, Task},
+};
+use aioli_primitives::{deque::Steal, sync::Arc, thread_local};
+use std::{
+    cell::Cell,
+    future::Future,
+    marker::PhantomData,
+    panic::Location,
+    pin::Pin,
+    ptr::NonNull,
+    time::{Duration, Instant},
+};
+
+/// How often a busy worker looks up, about.
+const GLANCE: Duration = Duration::from_micros(100);
+
+/// The most turns between two looks at the clock.
+const MOST_TURNS: u32 = 256;
+
+/// The most tasks taken from outside at once, so that they mix with the worker's own.
+const BATCH: usize = 64;
+
+thread_local! {
+    static WORKER: Cell<Option<NonNull<Worker>>> = Cell::new(None);
+}
+
+pub(crate) struct Worker {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) index: usize,
+    pub(crate) queue: Queue,
+    /// It counts as a searcher of the sleep protocol.
+    searching: Cell<bool>,
+    /// It is inside the driver: what it wakes there it does not race through the slot, nor wake others for one by one.
+    in_driver: Cell<bool>,
+    /// Turns until the next look at the clock, and between two.
+    turns_left: Cell<u32>,
+    turns: Cell<u32>,
+    last_glance: Cell<Instant>,
+    last_driven: Cell<Instant>,
+    /// Where the next search begins.
+    victim: Cell<usize>,
+    /// Pinned tasks make a worker's thread part of it.
+    not_send: PhantomData<*const ()>,
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize, queue: Queue) -> Self {
+        let now = Instant::now();
+        Self {
+            shared,
+            index,
+            queue,
+            searching: Cell::new(false),
+            in_driver: Cell::new(false),
+            turns_left: Cell::new(1),
+            turns: Cell::new(1),
+            last_glance: Cell::new(now),
+            last_driven: Cell::new(now),
+            victim: Cell::new(index + 1),
+            not_send: PhantomData,
+        }
+    }
+
+    /// Works on this thread until `done`, which is asked after every turn.
+    ///
+    /// # Panics
+    ///
+    /// If a worker runs on this thread already.
+    pub(crate) fn run_until(&self, done: impl Fn() -> bool) {
+        /// No longer the worker of this thread.
+        struct Leave;
+        impl Drop for Leave {
+            fn drop(&mut self) {
+                WORKER.with(|worker| worker.set(None));
+            }
+        }
+        assert_none();
+        WORKER.with(|worker| worker.set(Some(NonNull::from(self))));
+        let _leave = Leave;
+        while !done() {
+            if self.turns_left.replace(self.turns_left.get().wrapping_sub(1)) == 0 {
+                self.look_up();
+            }
+            match self.queue.pop().or_else(|| self.find()) {
+                Some(task) => {
+                    if self.searching.get() {
+                        self.stop_search();
+                    }
+                    task.run();
+                }
+                None => self.sleep(&done),
+            }
+        }
+        if self.searching.get() {
+            self.stop_search();
+        }
+    }
+
+    /// The worker's own queue is empty.
+    fn find(&self) -> Option<Runnable> {
+        if self.take_from_outside() { self.queue.pop() } else { self.steal() }
+    }
+
+    #[cold]
+    fn stop_search(&self) {
+        self.searching.set(false);
+        // A producer may have relied on this search for a task that it did not find.
+        if self.shared.idle.stop_search() && self.shared.has_work_for(self.index) {
+            self.shared.wake_one();
+        }
+    }
+
+    /// Moves tasks from the inbox and the injector into the own queue. `true`: there were some.
+    fn take_from_outside(&self) -> bool {
+        let mut some = false;
+        let inbox = &self.shared.homes[self.index].inbox;
+        while !inbox.is_empty() {
+            if let Steal::Success(task) = inbox.steal() {
+                self.queue.push_pinned(task);
+                some = true;
+            }
+        }
+        let injector = &self.shared.injector;
+        match &self.queue {
+            Queue::Single(queue) => {
+                for _ in 0..BATCH {
+                    if injector.is_empty() {
+                        break;
+                    }
+                    if let Steal::Success(task) = injector.steal() {
+                        queue.borrow_mut().push_back(task);
+                        some = true;
+                    }
+                }
+            }
+            Queue::Stealing(queue) => {
+                while !injector.is_empty() {
+                    match injector.steal_batch_and_pop(&queue.deque) {
+                        Steal::Success(task) => {
+                            queue.deque.push(task);
+                            return true;
+                        }
+                        Steal::Empty => break,
+                        Steal::Retry => {}
+                    }
+                }
+            }
+        }
+        some
+    }
+
+    /// Takes half of somebody's tasks.
+    fn steal(&self) -> Option<Runnable> {
+        let Queue::Stealing(queue) = &self.queue else { return None };
+        if !self.searching.get() {
+            if !self.shared.idle.start_search() {
+                return None;
+            }
+            self.searching.set(true);
+        }
+        let workers = self.shared.workers();
+        let first = self.victim.get();
+        for victim in (first..first + workers).map(|index| index % workers).filter(|&victim| victim != self.index) {
+            let Some(stealer) = &self.shared.homes[victim].stealer else { continue };
+            loop {
+                match stealer.steal_batch_and_pop(&queue.deque) {
+                    Steal::Success(task) => {
+                        self.victim.set(victim);
+                        return Some(task);
+                    }
+                    Steal::Empty => break,
+                    Steal::Retry => {}
+                }
+            }
+        }
+        self.take_from_outside().then(|| self.queue.pop()).flatten()
+    }
+
+    /// Looks at the clock, at what came from outside and, if it is time, at the driver.
+    #[cold]
+    fn look_up(&self) {
+        let now = Instant::now();
+        let since = now - self.last_glance.replace(now);
+        let turns = self.turns.get();
+        let turns = if since > GLANCE { turns / 2 } else if since < GLANCE / 2 { turns * 2 } else { turns };
+        self.turns.set(turns.clamp(1, MOST_TURNS));
+        self.turns_left.set(self.turns.get());
+        self.take_from_outside();
+        if now - self.last_driven.get() >= GLANCE {
+            self.last_driven.set(now);
+            self.in_driver.set(true);
+            match self.shared.driving.try_lock() {
+                Some(_driving) => self.shared.driver.poll(self.index),
+                // Somebody waits there and takes care of the events.
+                None => self.shared.driver.fire_timers(self.index),
+            }
+            self.leave_driver();
+        }
+    }
+
+    /// Nothing to do: sleeps until there is, or `done`.
+    fn sleep(&self, done: impl Fn() -> bool) {
+        let shared = &*self.shared;
+        let home = &shared.homes[self.index];
+        let several = shared.workers() > 1;
+        if several {
+            let look = shared.idle.fall_asleep(self.index, self.searching.replace(false));
+            if look && shared.has_work_for(self.index) || done() {
+                self.searching.set(shared.idle.wake_up(self.index));
+                return;
+            }
+        }
+        self.in_driver.set(true);
+        match shared.driving.try_lock() {
+            Some(_driving) => home.parker.drive(&*shared.driver, self.index),
+            None => {
+                home.parker.park(shared.driver.sleep_limit(self.index));
+                shared.driver.fire_timers(self.index);
+            }
+        }
+        if several {
+            self.searching.set(shared.idle.wake_up(self.index));
+        }
+        self.leave_driver();
+        // The next look is at the queue's contents; the clock can wait for a turn's worth of them.
+        self.turns_left.set(self.turns.get());
+    }
+
+    fn leave_driver(&self) {
+        self.in_driver.set(false);
+        match &self.queue {
+            Queue::Stealing(queue) if queue.deque.len() > 1 => self.help_wanted(),
+            _ => {}
+        }
+    }
+
+    /// There is more in the deque than this worker is about to run.
+    #[inline]
+    fn help_wanted(&self) {
+        // Without the fence of the sleep protocol: this worker is awake and will run the tasks if nobody else does.
+        if self.shared.idle.wants_waking() {
+            self.shared.wake_one();
+        }
+    }
+
+    #[inline]
+    fn push(&self, task: Runnable, reason: Reason) {
+        let in_driver = self.in_driver.get();
+        if self.queue.push(task, reason, !in_driver) && !in_driver {
+            self.help_wanted();
+        }
+    }
+
+    fn spawn<F>(&self, future: F, location: &'static Location<'static>) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+    {
+        let home = self.shared.homes[self.index].ptr();
+        // SAFETY: the future is `Send` and borrows nothing.
+        let (runnable, task) = unsafe { task::create(future, Anywhere(home), location) };
+        self.push(runnable, Reason::Woken);
+        task
+    }
+
+    /// # Safety
+    ///
+    /// The task must be complete before what the future borrows is gone.
+    pub(crate) unsafe fn spawn_pinned<F: Future>(
+        &self,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> Task<F::Output> {
+        let home = self.shared.homes[self.index].ptr();
+        // SAFETY: `Pinned` keeps the task on this thread; the caller answers for borrows.
+        let (runnable, task) = unsafe { task::create(future, Pinned(home), location) };
+        self.queue.push_pinned(runnable);
+        task
+    }
+}
+
+/// # Panics
+///
+/// If this thread is a worker.
+#[track_caller]
+pub(crate) fn assert_none() {
+    assert!(
+        WORKER.with(Cell::get).is_none(),
+        "an event loop runs on this thread already: `.await` the future instead, or run another loop in another thread"
+    );
+}
+
+/// Lends the worker of this thread.
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
+    // SAFETY: `run_until` keeps the worker for as long as it is set.
+    f(WORKER.with(Cell::get).map(|worker| unsafe { worker.as_ref() }))
+}
+
+/// The worker of this thread, of whatever runtime.
+///
+/// # Panics
+///
+/// Where there is none.
+#[track_caller]
+fn expect<R>(f: impl FnOnce(&Worker) -> R) -> R {
+    with(|worker| match worker {
+        Some(worker) => f(worker),
+        None => panic!("no event loop runs on this thread: call this from inside `run`, or use an `EventLoop` handle"),
+    })
+}
+
+/// The number of the worker that runs on this thread, from 0.
+pub fn worker_index() -> Option<usize> {
+    with(|worker| worker.map(|worker| worker.index))
+}
+
+/// Creates a task on this thread's runtime; any of its workers may run it.
+///
+/// # Panics
+///
+/// If no event loop runs on this thread.
+#[track_caller]
+pub fn spawn<F>(future: F) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let location = Location::caller();
+    expect(|worker| worker.spawn(future, location))
+}
+
+/// Creates a task on the runtime `shared`, by the short way if this thread is one of its workers.
+pub(crate) fn spawn_on<F>(shared: &Shared, future: F, location: &'static Location<'static>) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+{
+    with(|worker| match worker {
+        Some(worker) if std::ptr::eq(&*worker.shared, shared) => worker.spawn(future, location),
+        _ => shared.spawn_from_outside(future, location),
+    })
+}
+
+/// Creates a task that stays on this thread, and so need not be `Send`.
+///
+/// # Panics
+///
+/// If no event loop runs on this thread.
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> Task<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let location = Location::caller();
+    // SAFETY: the future borrows nothing.
+    expect(|worker| unsafe { worker.spawn_pinned(future, location) })
+}
+
+/// Runs deferred work that belongs to no task, if a loop runs here.
+pub(crate) fn spawn_detached(
+    work: Pin<Box<dyn Future<Output = ()> + Send>>,
+) -> Result<(), Pin<Box<dyn Future<Output = ()> + Send>>> {
+    with(|worker| match worker {
+        Some(worker) => {
+            worker.spawn(work, Location::caller()).detach();
+            Ok(())
+        }
+        None => Err(work),
+    })
+}
+
+/// Puts the task into the queue of this thread's worker if it belongs to the runtime `shared`.
+#[inline]
+pub(crate) fn push_if_current(shared: &Shared, task: Runnable, reason: Reason) -> Result<(), Runnable> {
+    with(|worker| match worker {
+        Some(worker) if std::ptr::eq(&*worker.shared, shared) => {
+            worker.push(task, reason);
+            Ok(())
+        }
+        _ => Err(task),
+    })
+}
+
+/// As `push_if_current`, for a task that is pinned to the worker `index`.
+pub(crate) fn push_pinned_if_current(shared: &Shared, index: usize, task: Runnable) -> Result<(), Runnable> {
+    with(|worker| match worker {
+        Some(worker) if std::ptr::eq(&*worker.shared, shared) && worker.index == index => {
+            worker.queue.push_pinned(task);
+            Ok(())
+        }
+        _ => Err(task),
+    })
+}
