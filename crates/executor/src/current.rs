@@ -57,14 +57,20 @@ impl Drop for Restore {
 pub(crate) fn enter(task: NonNull<Header>) -> Restore {
     CURRENT.with(|current| {
         current.budget.set(BUDGET);
-        Restore { task: current.task.replace(Some(task)), scope: current.scope.take() }
+        Restore {
+            task: current.task.replace(Some(task)),
+            scope: current.scope.take(),
+        }
     })
 }
 
 /// Makes `scope` the innermost scope of the current task until the guard is dropped.
 #[inline]
 pub(crate) fn enter_scope(scope: NonNull<Scope>) -> Restore {
-    CURRENT.with(|current| Restore { task: current.task.get(), scope: current.scope.replace(Some(scope)) })
+    CURRENT.with(|current| Restore {
+        task: current.task.get(),
+        scope: current.scope.replace(Some(scope)),
+    })
 }
 
 /// Takes one operation from the budget of the current poll; every leaf operation (a read, a timer, a join) begins so.

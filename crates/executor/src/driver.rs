@@ -1,6 +1,6 @@
 //! What an idle worker sleeps on.
 
-use std::time::Duration;
+use std::{any::Any, time::Duration};
 
 /// Joins the sources of outside events: readiness of descriptors, timers. The executor knows no more of them than this.
 ///
@@ -23,4 +23,7 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Wakes whom the timers of `worker` concern that are due.
     fn fire_timers(&self, worker: usize);
+
+    /// The driver itself, for those who know its type and find it through [`with_driver`](crate::with_driver).
+    fn as_any(&self) -> &dyn Any;
 }

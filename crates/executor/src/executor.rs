@@ -46,7 +46,11 @@ pub struct Config {
 impl Config {
     /// `workers` workers, and what suits most programs for the rest.
     pub fn new(workers: usize) -> Self {
-        let threads = |name: &str| ThreadConfig { name: name.to_owned(), on_start: None, on_stop: None };
+        let threads = |name: &str| ThreadConfig {
+            name: name.to_owned(),
+            on_start: None,
+            on_stop: None,
+        };
         Self {
             workers,
             worker_threads: threads("worker"),
@@ -79,7 +83,10 @@ impl Executor {
     /// If there is to be no worker, or no thread for blocking calls.
     pub fn new(config: Config, driver: Arc<dyn Driver>) -> io::Result<Self> {
         assert!(config.workers > 0, "an executor needs at least one worker");
-        assert!(config.max_blocking_threads > 0, "blocking calls need at least one thread");
+        assert!(
+            config.max_blocking_threads > 0,
+            "blocking calls need at least one thread"
+        );
         let (queues, stealers): (Vec<_>, Vec<_>) = (0..config.workers)
             .map(|_| match config.workers {
                 1 => (Queue::single(), None),
@@ -99,7 +106,11 @@ impl Executor {
         let handle = Handle(shared.clone());
         let mut queues = queues.into_iter();
         let first = queues.next().expect("there is at least one worker");
-        let mut executor = Self { worker: Worker::new(shared.clone(), 0, first), handle, threads: Vec::new() };
+        let mut executor = Self {
+            worker: Worker::new(shared.clone(), 0, first),
+            handle,
+            threads: Vec::new(),
+        };
         for (queue, index) in queues.zip(1..) {
             let shared = shared.clone();
             let queue = SendQueue(queue);
@@ -262,6 +273,9 @@ impl Handle {
 
 impl std::fmt::Debug for Handle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Handle").field("workers", &self.workers()).field("closed", &self.is_closed()).finish()
+        f.debug_struct("Handle")
+            .field("workers", &self.workers())
+            .field("closed", &self.is_closed())
+            .finish()
     }
 }

@@ -63,7 +63,11 @@ pub struct Idle {
 impl Idle {
     /// Nobody sleeps or searches.
     pub fn new(workers: usize) -> Self {
-        Self { word: CachePadded::new(AtomicUsize::new(0)), asleep: Mutex::new(Vec::with_capacity(workers)), workers }
+        Self {
+            word: CachePadded::new(AtomicUsize::new(0)),
+            asleep: Mutex::new(Vec::with_capacity(workers)),
+            workers,
+        }
     }
 
     /// After a task was put into a shared queue: the worker to unpark, if one has to be. It counts as a searcher now.

@@ -32,6 +32,7 @@
 //!     }
 //!     fn sleep_limit(&self, _: usize) -> Option<Duration> { None }
 //!     fn fire_timers(&self, _: usize) {}
+//!     fn as_any(&self) -> &dyn std::any::Any { self }
 //! }
 //!
 //! let mut executor = Executor::new(Config::new(2), Arc::new(Bed::default())).unwrap();
@@ -54,6 +55,7 @@ mod driver;
 mod executor;
 #[doc(hidden)]
 pub mod idle;
+mod into_task;
 mod live;
 #[doc(hidden)]
 pub mod parker;
@@ -66,6 +68,7 @@ pub use blocking::{ThreadConfig, ThreadHook};
 pub use current::poll_budget;
 pub use driver::Driver;
 pub use executor::{Config, Executor, Handle};
+pub use into_task::IntoTask;
 pub use scope::{Defer, Scoped, defer};
 pub use task::{Join, JoinError, JoinRef, Task, TaskRef, Unhandled, UnhandledPanic, current_task};
-pub use worker::{spawn, spawn_local, worker_index};
+pub use worker::{spawn, spawn_local, with_driver, worker_index};

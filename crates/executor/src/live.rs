@@ -4,9 +4,7 @@
 //! runtime's reference keeps a task for as long as it is in a set.
 
 use crate::task::{Header, Links, TaskPtr, TaskRef};
-use std::{
-    ptr::{self, NonNull},
-};
+use std::ptr::{self, NonNull};
 
 pub(crate) struct LiveSet {
     /// The newest.
@@ -19,7 +17,10 @@ unsafe impl Send for LiveSet {}
 
 impl LiveSet {
     pub(crate) fn new() -> Self {
-        Self { head: ptr::null_mut(), len: 0 }
+        Self {
+            head: ptr::null_mut(),
+            len: 0,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -30,7 +31,10 @@ impl LiveSet {
         let links = links(task);
         // SAFETY: the task is alive and in no set, and the tasks in this set are alive; the caller holds the lock.
         unsafe {
-            *links = Links { prev: ptr::null_mut(), next: self.head };
+            *links = Links {
+                prev: ptr::null_mut(),
+                next: self.head,
+            };
             if !self.head.is_null() {
                 (*self.head).prev = links;
             }

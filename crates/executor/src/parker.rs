@@ -45,7 +45,11 @@ impl Default for Parker {
 impl Parker {
     /// A parker whose worker is awake.
     pub fn new() -> Self {
-        Self { state: AtomicUsize::new(EMPTY), lock: Mutex::new(()), condvar: Condvar::new() }
+        Self {
+            state: AtomicUsize::new(EMPTY),
+            lock: Mutex::new(()),
+            condvar: Condvar::new(),
+        }
     }
 
     /// Sleeps until [`unpark`](Self::unpark), which may have come before, or for `limit`.

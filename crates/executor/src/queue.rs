@@ -108,6 +108,10 @@ impl Stealing {
             return self.deque.pop();
         }
         let pinned_first = self.pinned_next.replace(!self.pinned_next.get());
-        if pinned_first { pinned.pop_front() } else { self.deque.pop().or_else(|| pinned.pop_front()) }
+        if pinned_first {
+            pinned.pop_front()
+        } else {
+            self.deque.pop().or_else(|| pinned.pop_front())
+        }
     }
 }

@@ -29,14 +29,18 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) fn new() -> Self {
-        Self { deferred: Mutex::new(VecDeque::new()) }
+        Self {
+            deferred: Mutex::new(VecDeque::new()),
+        }
     }
 
     /// Runs deferred work as far as it goes. `true`: all of it is done.
     pub(crate) fn poll_deferred(&self, cx: &mut Context<'_>, on_panic: OnPanic<'_>) -> bool {
         loop {
             // Taken out while it runs, because it may defer more.
-            let Some(mut work) = self.deferred.lock().pop_front() else { return true };
+            let Some(mut work) = self.deferred.lock().pop_front() else {
+                return true;
+            };
             match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
                 Ok(Poll::Pending) => {
                     self.deferred.lock().push_front(work);
@@ -54,7 +58,9 @@ impl Scope {
     /// Gives deferred work up.
     pub(crate) fn drop_deferred(&self, on_panic: OnPanic<'_>) {
         loop {
-            let Some(work) = self.deferred.lock().pop_front() else { return };
+            let Some(work) = self.deferred.lock().pop_front() else {
+                return;
+            };
             drop_caught(work, on_panic);
         }
     }
@@ -74,7 +80,12 @@ fn defer_now(work: Work) -> Result<(), Work> {
         unsafe { scope.as_ref() }.deferred.lock().push_back(work);
     } else if let Some(task) = current::task() {
         // SAFETY: `current` names a task only while its runner is up the stack.
-        unsafe { task.as_ref() }.extras_or_new().root.deferred.lock().push_back(work);
+        unsafe { task.as_ref() }
+            .extras_or_new()
+            .root
+            .deferred
+            .lock()
+            .push_back(work);
     } else {
         return crate::worker::spawn_detached(work);
     }
@@ -173,7 +184,11 @@ fn drop_within<F>(scope: &Scope, mut body: Pin<&mut Option<F>>) -> std::thread::
 impl<F: Future> Scoped<F> {
     /// Puts `body` into a scope.
     pub fn new(body: F) -> Self {
-        Self { scope: Scope::new(), body: Some(body), value: None }
+        Self {
+            scope: Scope::new(),
+            body: Some(body),
+            value: None,
+        }
     }
 
     /// Drops the future where it stands. What it deferred remains to be done: keep polling.
@@ -199,7 +214,9 @@ impl<F: Future> Future for Scoped<F> {
                 let _scope = current::enter_scope(NonNull::from(&*this.scope));
                 body.poll(cx)
             };
-            let Poll::Ready(value) = polled else { return Poll::Pending };
+            let Poll::Ready(value) = polled else {
+                return Poll::Pending;
+            };
             *this.value = Some(value);
             if let Err(payload) = drop_within(this.scope, this.body) {
                 resume_unwind(payload);
@@ -213,6 +230,10 @@ impl<F: Future> Future for Scoped<F> {
         if let Some(payload) = panicked {
             resume_unwind(payload);
         }
-        if done { Poll::Ready(this.value.take()) } else { Poll::Pending }
+        if done {
+            Poll::Ready(this.value.take())
+        } else {
+            Poll::Pending
+        }
     }
 }

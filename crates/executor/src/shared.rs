@@ -154,7 +154,10 @@ impl Shared {
     pub(crate) fn has_work_for(&self, worker: usize) -> bool {
         !self.injector.is_empty()
             || !self.homes[worker].inbox.is_empty()
-            || self.homes.iter().any(|home| home.stealer.as_ref().is_some_and(|stealer| !stealer.is_empty()))
+            || self
+                .homes
+                .iter()
+                .any(|home| home.stealer.as_ref().is_some_and(|stealer| !stealer.is_empty()))
     }
 
     pub(crate) fn unhandled(&self) -> Unhandled {
@@ -198,7 +201,6 @@ impl Shared {
     pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(SeqCst)
     }
-
 }
 
 impl Home {

@@ -10,6 +10,7 @@
 //! milliseconds; and it polls the driver at a glance if it has not done so for [`GLANCE`].
 
 use crate::{
+    driver::Driver,
     queue::Queue,
     shared::{Anywhere, Pinned, Shared},
     task::{self, Reason, Runnable, Task},
@@ -112,7 +113,11 @@ impl Worker {
 
     /// The worker's own queue is empty.
     fn find(&self) -> Option<Runnable> {
-        if self.take_from_outside() { self.queue.pop() } else { self.steal() }
+        if self.take_from_outside() {
+            self.queue.pop()
+        } else {
+            self.steal()
+        }
     }
 
     #[cold]
@@ -165,7 +170,9 @@ impl Worker {
 
     /// Takes half of somebody's tasks.
     fn steal(&self) -> Option<Runnable> {
-        let Queue::Stealing(queue) = &self.queue else { return None };
+        let Queue::Stealing(queue) = &self.queue else {
+            return None;
+        };
         if !self.searching.get() {
             if !self.shared.idle.start_search() {
                 return None;
@@ -174,8 +181,13 @@ impl Worker {
         }
         let workers = self.shared.workers();
         let first = self.victim.get();
-        for victim in (first..first + workers).map(|index| index % workers).filter(|&victim| victim != self.index) {
-            let Some(stealer) = &self.shared.homes[victim].stealer else { continue };
+        for victim in (first..first + workers)
+            .map(|index| index % workers)
+            .filter(|&victim| victim != self.index)
+        {
+            let Some(stealer) = &self.shared.homes[victim].stealer else {
+                continue;
+            };
             loop {
                 match stealer.steal_batch_and_pop(&queue.deque) {
                     Steal::Success(task) => {
@@ -196,7 +208,13 @@ impl Worker {
         let now = Instant::now();
         let since = now - self.last_glance.replace(now);
         let turns = self.turns.get();
-        let turns = if since > GLANCE { turns / 2 } else if since < GLANCE / 2 { turns * 2 } else { turns };
+        let turns = if since > GLANCE {
+            turns / 2
+        } else if since < GLANCE / 2 {
+            turns * 2
+        } else {
+            turns
+        };
         self.turns.set(turns.clamp(1, MOST_TURNS));
         self.turns_left.set(self.turns.get());
         self.take_from_outside();
@@ -321,6 +339,12 @@ fn expect<R>(f: impl FnOnce(&Worker) -> R) -> R {
         Some(worker) => f(worker),
         None => panic!("no event loop runs on this thread: call this from inside `run`, or use an `EventLoop` handle"),
     })
+}
+
+/// Lends the driver of this thread's runtime, and the number of the worker, if this thread is one.
+#[inline]
+pub fn with_driver<R>(f: impl FnOnce(Option<(&dyn Driver, usize)>) -> R) -> R {
+    with(|worker| f(worker.map(|worker| (&*worker.shared.driver, worker.index))))
 }
 
 /// The number of the worker that runs on this thread, from 0.

@@ -67,7 +67,10 @@ pub(crate) struct Links {
 
 impl Links {
     pub(crate) const fn new() -> Self {
-        Self { prev: ptr::null_mut(), next: ptr::null_mut() }
+        Self {
+            prev: ptr::null_mut(),
+            next: ptr::null_mut(),
+        }
     }
 }
 
@@ -99,7 +102,9 @@ impl Header {
             return extras;
         }
         let new = Box::into_raw(Box::new(Extras::new()));
-        let ours = self.extras.compare_exchange(ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire);
+        let ours = self
+            .extras
+            .compare_exchange(ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire);
         match ours {
             // SAFETY: as in `extras`.
             Ok(_) => unsafe { &*new },
@@ -161,7 +166,9 @@ pub(super) fn allocate<F: Future, S: Schedule>(
             extras: AtomicPtr::new(ptr::null_mut()),
         },
         scheduler,
-        stage: UnsafeCell::new(Stage { future: ManuallyDrop::new(future) }),
+        stage: UnsafeCell::new(Stage {
+            future: ManuallyDrop::new(future),
+        }),
     });
     let header = NonNull::from(Box::leak(cell)).cast();
     if S::BOUND_AT_BIRTH {
@@ -201,7 +208,8 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         let polled = catch_unwind(AssertUnwindSafe(|| {
             // SAFETY: only the runner touches the stage of a task that is not complete, and the future is alive. It
             // is never moved: it lives in the heap and is dropped in place.
-            cell.stage.with_mut(|stage| unsafe { Pin::new_unchecked(&mut *(*stage).future).poll(cx) })
+            cell.stage
+                .with_mut(|stage| unsafe { Pin::new_unchecked(&mut *(*stage).future).poll(cx) })
         }));
         let outcome = match polled {
             Ok(Poll::Pending) => return false,
@@ -234,7 +242,8 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         let dropped = catch_unwind(AssertUnwindSafe(|| {
             // SAFETY: only the runner touches the stage of a task that is not complete; the future is alive and not
             // touched again.
-            cell.stage.with_mut(|stage| unsafe { ManuallyDrop::drop(&mut (*stage).future) });
+            cell.stage
+                .with_mut(|stage| unsafe { ManuallyDrop::drop(&mut (*stage).future) });
         }));
         let failure = |payload| Failure::panicked(payload, header, cell.scheduler.unhandled());
         let outcome = match (ended, dropped) {
@@ -248,7 +257,8 @@ impl<F: Future, S: Schedule> Cell<F, S> {
             }
         };
         // SAFETY: the stage is empty, and only the runner touches it.
-        cell.stage.with_mut(|stage| unsafe { (*stage).outcome = ManuallyDrop::new(outcome) });
+        cell.stage
+            .with_mut(|stage| unsafe { (*stage).outcome = ManuallyDrop::new(outcome) });
     }
 
     unsafe fn schedule(header: NonNull<Header>, reason: Reason) {
@@ -283,7 +293,11 @@ impl<F: Future, S: Schedule> Cell<F, S> {
 
     unsafe fn drop_outcome(header: NonNull<Header>) {
         // SAFETY: the caller owns the outcome and does not touch it again.
-        unsafe { Self::of(header).stage.with_mut(|stage| ManuallyDrop::drop(&mut (*stage).outcome)) };
+        unsafe {
+            Self::of(header)
+                .stage
+                .with_mut(|stage| ManuallyDrop::drop(&mut (*stage).outcome))
+        };
     }
 
     unsafe fn deallocate(header: NonNull<Header>) {

@@ -12,7 +12,10 @@ pub(crate) struct Extras {
 
 impl Extras {
     pub(super) fn new() -> Self {
-        Self { name: Mutex::new(None), root: Scope::new() }
+        Self {
+            name: Mutex::new(None),
+            root: Scope::new(),
+        }
     }
 
     /// The name, given by `make` if there is none yet.

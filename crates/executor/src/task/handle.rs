@@ -61,7 +61,9 @@ impl RawHandle {
         }
         let put = |waker| {
             // SAFETY: the flag is clear and the task was not complete, so the slot is the joiner's, who is `&mut self`.
-            header.join_waker.with_mut(|slot| unsafe { std::mem::replace(&mut *slot, waker) })
+            header
+                .join_waker
+                .with_mut(|slot| unsafe { std::mem::replace(&mut *slot, waker) })
         };
         // Dropped out here: the old waker may be anybody's, and its destructor may do anything.
         let old = put(Some(cx.waker().clone()));
@@ -161,7 +163,10 @@ impl<T> Task<T> {
     ///
     /// `header` is a task whose outcome is of type `Outcome<T>`, and the caller gives the handle's reference.
     pub(super) unsafe fn from_raw(header: NonNull<Header>) -> Self {
-        Self { raw: RawHandle { header, settled: false }, outcome: PhantomData }
+        Self {
+            raw: RawHandle { header, settled: false },
+            outcome: PhantomData,
+        }
     }
 
     /// Requests that the task be cancelled: at its next turn, its future is dropped where it stands, what that deferred is
@@ -216,7 +221,10 @@ impl<T> Task<T> {
     }
 
     fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        assert!(!self.raw.settled, "the outcome of this task was taken before: a task is awaited once");
+        assert!(
+            !self.raw.settled,
+            "the outcome of this task was taken before: a task is awaited once"
+        );
         assert!(
             current::task() != Some(self.raw.header),
             "a task cannot await itself: it would wait for ever. Await it from another task"
@@ -289,7 +297,10 @@ impl<T> Future for Join<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let task = self.task.as_mut().expect("a join was polled after it had given the outcome");
+        let task = self
+            .task
+            .as_mut()
+            .expect("a join was polled after it had given the outcome");
         let polled = task.poll_outcome(cx);
         if polled.is_ready() {
             self.task = None;
@@ -447,7 +458,9 @@ pub fn current_task() -> Option<TaskRef> {
 fn name(header: &Header) -> Arc<str> {
     // A counter of the process and not of a model, and read only when a name is first asked for.
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
-    header.extras_or_new().name_or(|| format!("Task-{}", NEXT.fetch_add(1, Ordering::Relaxed)).into())
+    header
+        .extras_or_new()
+        .name_or(|| format!("Task-{}", NEXT.fetch_add(1, Ordering::Relaxed)).into())
 }
 
 fn debug(what: &str, header: &Header, f: &mut fmt::Formatter<'_>) -> fmt::Result {

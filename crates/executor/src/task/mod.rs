@@ -34,11 +34,7 @@ use std::{future::Future, panic::Location};
 ///
 /// If `F` is not `Send`, the scheduler must have the task run on the current thread only. If `F` borrows, the task must
 /// be complete before the borrow ends. (An outcome that is not `Send` makes a handle that is not, which is enough.)
-pub unsafe fn create<F, S>(
-    future: F,
-    scheduler: S,
-    location: &'static Location<'static>,
-) -> (Runnable, Task<F::Output>)
+pub unsafe fn create<F, S>(future: F, scheduler: S, location: &'static Location<'static>) -> (Runnable, Task<F::Output>)
 where
     F: Future,
     S: Schedule,

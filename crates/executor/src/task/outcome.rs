@@ -43,9 +43,12 @@ impl Failure {
     pub(super) fn into_join_error(self) -> JoinError {
         match self {
             Failure::Cancelled => JoinError::Cancelled,
-            Failure::Panicked(mut panicked) => {
-                JoinError::Panicked(panicked.payload.take().expect("a panic has a payload until somebody looks at it"))
-            }
+            Failure::Panicked(mut panicked) => JoinError::Panicked(
+                panicked
+                    .payload
+                    .take()
+                    .expect("a panic has a payload until somebody looks at it"),
+            ),
         }
     }
 }
@@ -53,7 +56,11 @@ impl Failure {
 impl Drop for Panicked {
     fn drop(&mut self) {
         if let Some(payload) = self.payload.take() {
-            let panic = UnhandledPanic { name: self.name.clone(), location: self.location, payload };
+            let panic = UnhandledPanic {
+                name: self.name.clone(),
+                location: self.location,
+                payload,
+            };
             self.unhandled.report(&panic);
         }
     }
@@ -134,7 +141,11 @@ pub struct UnhandledPanic {
 
 impl UnhandledPanic {
     pub(super) fn new(task: &TaskRef, payload: Box<dyn Any + Send>) -> Self {
-        Self { name: task.name(), location: task.location(), payload }
+        Self {
+            name: task.name(),
+            location: task.location(),
+            payload,
+        }
     }
 
     /// The name of the task.
@@ -160,7 +171,13 @@ impl UnhandledPanic {
 
 impl fmt::Display for UnhandledPanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "task '{}' (created at {}) panicked: {}", self.name, self.location, self.message())
+        write!(
+            f,
+            "task '{}' (created at {}) panicked: {}",
+            self.name,
+            self.location,
+            self.message()
+        )
     }
 }
 

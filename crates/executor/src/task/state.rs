@@ -144,7 +144,9 @@ pub(crate) struct State(AtomicUsize);
 impl State {
     /// A new task: scheduled, with a handle. One reference is the runtime's, the other the handle's.
     pub(crate) fn new(bound: bool) -> Self {
-        Self(AtomicUsize::new(SCHEDULED | JOIN | if bound { BOUND } else { 0 } | 2 * REF))
+        Self(AtomicUsize::new(
+            SCHEDULED | JOIN | if bound { BOUND } else { 0 } | 2 * REF,
+        ))
     }
 
     /// Acquires, so that one who sees `COMPLETE` sees the outcome.
@@ -164,7 +166,11 @@ impl State {
     pub(crate) fn pend(&self) -> Pend {
         let before = self.0.fetch_sub(RUNNING, AcqRel);
         debug_assert!(before & RUNNING != 0);
-        if before & SCHEDULED != 0 { Pend::Reschedule } else { Pend::Idle }
+        if before & SCHEDULED != 0 {
+            Pend::Reschedule
+        } else {
+            Pend::Idle
+        }
     }
 
     /// The first runner has put the task into the list. Only runners look at this flag, one after the other.
@@ -206,7 +212,10 @@ impl State {
     pub(crate) fn wake_by_value(&self) -> Wake {
         let mut now = self.0.load(Relaxed);
         loop {
-            match self.0.compare_exchange_weak(now, (now | SCHEDULED) - REF, AcqRel, Relaxed) {
+            match self
+                .0
+                .compare_exchange_weak(now, (now | SCHEDULED) - REF, AcqRel, Relaxed)
+            {
                 // A task that is not complete is kept by the runtime's reference.
                 Ok(_) if Snapshot(now).references() == 1 => return Wake::Deallocate,
                 Ok(_) if Snapshot(now).is_queued_or_running() => return Wake::Nothing,
@@ -225,7 +234,10 @@ impl State {
                 return None;
             }
             let counted = if now & REQUESTS == REQUESTS { now } else { now + REQUEST };
-            match self.0.compare_exchange_weak(now, counted | CANCEL | SCHEDULED, AcqRel, Acquire) {
+            match self
+                .0
+                .compare_exchange_weak(now, counted | CANCEL | SCHEDULED, AcqRel, Acquire)
+            {
                 Ok(_) if seen.is_queued_or_running() => return Some(Wake::Nothing),
                 Ok(_) => return Some(Wake::Schedule),
                 Err(actual) => now = actual,

@@ -1,0 +1,116 @@
+//! smol: an `Executor` run by N threads, the calling one among them, each inside `block_on` and so driving async-io.
+//!
+//! `smol::spawn` knows one global executor that can be neither sized nor stopped, so the executor of a run is found
+//! through a thread-local of each of its threads, which costs what tokio pays for its own context.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use ::smol::io::{AsyncReadExt, AsyncWriteExt};
+use ::smol::net::{TcpListener, TcpStream};
+use ::smol::{Executor, Task, Timer, block_on, channel, future, unblock};
+
+use super::{Peer, Spawner};
+
+/// smol with an executor of our own.
+pub struct Smol;
+
+thread_local! {
+    static EXECUTOR: RefCell<Option<Arc<Executor<'static>>>> = const { RefCell::new(None) };
+}
+
+/// Runs `future` and, beside it, the tasks of `executor` on this thread.
+fn work<T>(executor: &Arc<Executor<'static>>, future: impl Future<Output = T>) -> T {
+    EXECUTOR.set(Some(executor.clone()));
+    let output = block_on(executor.run(future));
+    EXECUTOR.set(None);
+    output
+}
+
+impl Peer for Smol {
+    type Spawner = Arc<Executor<'static>>;
+    type Join<T: Send + 'static> = Task<T>;
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+
+    fn run<F>(workers: usize, main: impl FnOnce(Self::Spawner) -> F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let executor = Arc::new(Executor::new());
+        let (stop, stopped) = channel::bounded::<()>(1);
+        thread::scope(|scope| {
+            for _ in 1..workers {
+                scope.spawn(|| work(&executor, stopped.recv()));
+            }
+            let main = executor.spawn(main(executor.clone()));
+            let output = work(&executor, main);
+            drop(stop);
+            output
+        })
+    }
+
+    fn spawn<F>(future: F) -> Task<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        EXECUTOR.with_borrow(|executor| executor.as_ref().expect("inside a run").spawn(future))
+    }
+
+    fn spawn_detached(future: impl Future<Output = ()> + Send + 'static) {
+        Self::spawn(future).detach();
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        future::yield_now()
+    }
+
+    async fn sleep(duration: Duration) {
+        Timer::after(duration).await;
+    }
+
+    fn timeout<F>(duration: Duration, future: F) -> impl Future<Output = Option<F::Output>> + Send
+    where
+        F: Future<Output: Send> + Send,
+    {
+        future::or(async { Some(future.await) }, async move {
+            Timer::after(duration).await;
+            None
+        })
+    }
+
+    fn run_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> impl Future<Output = T> + Send {
+        unblock(job)
+    }
+
+    async fn listen() -> io::Result<(TcpListener, SocketAddr)> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    }
+
+    async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+        stream.read(buffer).await
+    }
+
+    async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+        stream.write_all(bytes).await
+    }
+}
+
+impl Spawner for Arc<Executor<'static>> {
+    fn spawn_detached(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.spawn(future).detach();
+    }
+}

@@ -1,0 +1,106 @@
+//! tokio, with either of its schedulers.
+//!
+//! The main future runs as a task (`spawn` inside `block_on`), because the thread in `block_on` is not a worker of the
+//! multi-thread scheduler and would not show what a task sees.
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use ::tokio::io::{AsyncReadExt, AsyncWriteExt};
+use ::tokio::net::{TcpListener, TcpStream};
+use ::tokio::runtime::{Builder, Handle};
+use ::tokio::task::{self, JoinHandle};
+use ::tokio::time;
+
+use super::{Joined, Peer, Spawner};
+
+/// tokio with one of its two schedulers.
+pub struct Tokio<const MULTI_THREAD: bool>;
+
+/// The work-stealing scheduler.
+pub type MultiThread = Tokio<true>;
+/// The scheduler that lives on the calling thread alone.
+pub type CurrentThread = Tokio<false>;
+
+impl<const MULTI_THREAD: bool> Peer for Tokio<MULTI_THREAD> {
+    type Spawner = Handle;
+    type Join<T: Send + 'static> = Joined<JoinHandle<T>>;
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+
+    fn run<F>(workers: usize, main: impl FnOnce(Handle) -> F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let mut builder = if MULTI_THREAD {
+            Builder::new_multi_thread()
+        } else {
+            Builder::new_current_thread()
+        };
+        let runtime = builder
+            .worker_threads(workers)
+            .enable_all()
+            .build()
+            .expect("tokio starts");
+        let main = main(runtime.handle().clone());
+        runtime.block_on(async { Self::spawn(main).await })
+    }
+
+    fn spawn<F>(future: F) -> Self::Join<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        Joined(task::spawn(future))
+    }
+
+    fn spawn_detached(future: impl Future<Output = ()> + Send + 'static) {
+        task::spawn(future);
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        task::yield_now()
+    }
+
+    fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
+        time::sleep(duration)
+    }
+
+    async fn timeout<F>(duration: Duration, future: F) -> Option<F::Output>
+    where
+        F: Future<Output: Send> + Send,
+    {
+        time::timeout(duration, future).await.ok()
+    }
+
+    fn run_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> impl Future<Output = T> + Send {
+        Joined(task::spawn_blocking(job))
+    }
+
+    async fn listen() -> io::Result<(TcpListener, SocketAddr)> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    }
+
+    async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+        stream.read(buffer).await
+    }
+
+    async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+        stream.write_all(bytes).await
+    }
+}
+
+impl Spawner for Handle {
+    fn spawn_detached(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.spawn(future);
+    }
+}

@@ -1,0 +1,78 @@
+//! System calls per echo, counted by strace over all threads of the server process.
+//!
+//! A short and a long run: the difference between their calls, divided by the difference between their requests, leaves
+//! out what starting, accepting and stopping cost. The requests come in bursts, one per connection, with a pause between
+//! them in which the server falls asleep. Without it a server that strace slows down would find the next request there
+//! already, and would never have to wait for one.
+
+use super::{Metric, NoSample, Row, Setting};
+use crate::load::Load;
+use crate::server::Server;
+
+const PAUSE_US: u64 = 2000;
+
+/// The row with that many connections, messages of 64 bytes.
+pub fn row(name: &'static str, connections: usize) -> Row {
+    Row {
+        name,
+        metrics: vec![Metric::cost("", "calls/echo")],
+        measure: Box::new(move |setting| {
+            let bursts = setting.scale(100, 10);
+            let few = Count::of(setting, connections, bursts)?;
+            let many = Count::of(setting, connections, 5 * bursts)?;
+            Ok(vec![(many.calls - few.calls) / (many.requests - few.requests)])
+        }),
+    }
+}
+
+/// What one server process did.
+struct Count {
+    calls: f64,
+    requests: f64,
+}
+
+impl Count {
+    /// Traces a server while it answers that many bursts.
+    fn of(setting: &Setting, connections: usize, bursts: usize) -> Result<Count, NoSample> {
+        let server = Server::start(setting, &["strace", "--follow-forks", "--summary-only"])
+            .map_err(|error| NoSample::Skipped(format!("strace does not run here: {error}")))?;
+        let load = Load {
+            connections,
+            bytes: 64,
+            warm_up_ms: 0,
+            window_ms: 60_000,
+            requests: (bursts * connections) as u64,
+            pause_us: PAUSE_US,
+        };
+        let address = server.address().to_owned();
+        let report = load.drive(&address, || Ok(()))?;
+        let summary = server.finish()?;
+        let calls = total_calls(&summary);
+        let calls = calls.ok_or_else(|| NoSample::Failed(format!("no total in strace's summary: {summary}")))?;
+        Ok(Count {
+            calls,
+            requests: report.requests,
+        })
+    }
+}
+
+/// The calls in the last line of strace's summary: `100.00 0.001234 1 117 12 total`.
+fn total_calls(summary: &str) -> Option<f64> {
+    let total = summary.lines().rev().find(|line| line.ends_with(" total"))?;
+    total.split_whitespace().nth(3)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_found_with_and_without_errors() {
+        let head = "% time seconds usecs/call calls errors syscall\n";
+        let with = format!("{head}100.00    0.001234           1       117        12 total\n");
+        let without = format!("{head}100.00    0.001234           1       117           total\n");
+        assert_eq!(total_calls(&with), Some(117.0));
+        assert_eq!(total_calls(&without), Some(117.0));
+        assert_eq!(total_calls("strace: ptrace: Operation not permitted"), None);
+    }
+}

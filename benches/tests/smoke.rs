@@ -1,0 +1,44 @@
+//! Every row of every peer runs, at a fraction of its size, and gives figures that can be figures.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+#[test]
+fn every_row_of_every_peer_gives_positive_figures() {
+    let output = Command::new(env!("CARGO_BIN_EXE_aioli-benches"))
+        .args(["--quick", "--rounds", "1", "--json"])
+        .output()
+        .expect("the benchmarks start");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+
+    let lines = report["lines"].as_array().expect("lines");
+    assert!(lines.len() >= 19, "a line per row at least: {lines:?}");
+    for line in lines {
+        let row = line["row"].as_str().expect("a name");
+        let on_network = row.starts_with("echo") || row.starts_with("syscalls");
+        let peers = ["tokio", "tokio-ct", "smol", "raw"];
+        for peer in peers.into_iter().take(if on_network { 4 } else { 3 }) {
+            if was_skipped(&report, row, peer) {
+                assert!(
+                    row.starts_with("syscalls"),
+                    "only these need what a machine may lack: {row}"
+                );
+                continue;
+            }
+            let figure = line["medians"][peer]
+                .as_f64()
+                .unwrap_or_else(|| panic!("{peer} has no figure in {line}"));
+            assert!(figure.is_finite() && figure > 0.0, "{peer} has {figure} in {line}");
+        }
+    }
+}
+
+fn was_skipped(report: &Value, row: &str, peer: &str) -> bool {
+    let troubles = report["troubles"].as_array().expect("troubles");
+    troubles
+        .iter()
+        .any(|trouble| trouble["row"] == row && trouble["peer"] == peer)
+}

@@ -1,0 +1,185 @@
+//! How a loop is configured.
+
+use super::{driver::JoinedDriver, runner::Runner};
+use aioli_executor::{Config, Executor, ThreadHook};
+use std::{env, error::Error, ffi::OsString, fmt, io, sync::Arc};
+
+/// The environment variable that gives the number of workers where the program does not.
+const WORKERS: &str = "AIOLI_WORKERS";
+
+/// Configures a [`Runner`].
+///
+/// ```
+/// let mut runner = aioli::Builder::new().workers(2).thread_name("crunch").build()?;
+/// assert_eq!(runner.run(async { 6 * 7 }), 42);
+/// # Ok::<(), aioli::BuildError>(())
+/// ```
+#[derive(Default)]
+#[must_use = "a builder builds nothing until `build` is called"]
+pub struct Builder {
+    workers: Option<usize>,
+    thread_name: Option<String>,
+    on_start: Option<ThreadHook>,
+    on_stop: Option<ThreadHook>,
+    max_blocking_threads: Option<usize>,
+}
+
+impl Builder {
+    /// The defaults: as many workers as `AIOLI_WORKERS` says, or else as the machine has cores.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many threads run tasks, the one that calls `run` included. With one, tasks run in asyncio's order and the
+    /// process gets no thread of the runtime's until something calls [`to_thread`](crate::to_thread).
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = Some(workers);
+        self
+    }
+
+    /// The name of the workers' threads, but for the one that calls `run`; by default `aioli`. Threads for blocking calls
+    /// have it with `-blocking` behind it.
+    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+        self.thread_name = Some(name.into());
+        self
+    }
+
+    /// Called by each thread that the runtime starts, first of all.
+    pub fn on_thread_start(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_start = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called by each thread that the runtime started, last of all.
+    pub fn on_thread_stop(mut self, hook: impl Fn() + Send + Sync + 'static) -> Self {
+        self.on_stop = Some(Arc::new(hook));
+        self
+    }
+
+    /// How many threads for blocking calls there may be at a time; by default 512. They are started when they are
+    /// needed, and leave after ten seconds without work.
+    pub fn max_blocking_threads(mut self, threads: usize) -> Self {
+        self.max_blocking_threads = Some(threads);
+        self
+    }
+
+    /// Makes the loop and starts its threads.
+    ///
+    /// # Errors
+    ///
+    /// * [`BuildError::NoWorkers`], [`BuildError::NoBlockingThreads`]: a number given here is 0;
+    /// * [`BuildError::Environment`]: `AIOLI_WORKERS` is needed and is not a number above 0;
+    /// * [`BuildError::System`]: the system refused a thread or a descriptor.
+    pub fn build(self) -> Result<Runner, BuildError> {
+        let workers = match self.workers {
+            Some(0) => return Err(BuildError::NoWorkers),
+            Some(workers) => workers,
+            None => workers_from(env::var_os(WORKERS))?,
+        };
+        if self.max_blocking_threads == Some(0) {
+            return Err(BuildError::NoBlockingThreads);
+        }
+        let mut config = Config::new(workers);
+        let name = self.thread_name.unwrap_or_else(|| "aioli".to_owned());
+        config.blocking_threads.name = format!("{name}-blocking");
+        config.worker_threads.name = name;
+        for threads in [&mut config.worker_threads, &mut config.blocking_threads] {
+            threads.on_start = self.on_start.clone();
+            threads.on_stop = self.on_stop.clone();
+        }
+        if let Some(threads) = self.max_blocking_threads {
+            config.max_blocking_threads = threads;
+        }
+        let driver = JoinedDriver::new(workers).map_err(BuildError::System)?;
+        let executor = Executor::new(config, Arc::new(driver)).map_err(BuildError::System)?;
+        Ok(Runner::of(executor))
+    }
+}
+
+/// The number of workers by the environment, or else by the machine.
+fn workers_from(variable: Option<OsString>) -> Result<usize, BuildError> {
+    let Some(value) = variable else {
+        return Ok(num_cpus::get());
+    };
+    match value.to_str().and_then(|text| text.trim().parse().ok()) {
+        Some(workers) if workers > 0 => Ok(workers),
+        _ => Err(BuildError::Environment(value)),
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("workers", &self.workers)
+            .field("thread_name", &self.thread_name)
+            .field("max_blocking_threads", &self.max_blocking_threads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a loop could not be made.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// `workers(0)`: somebody has to run the tasks.
+    NoWorkers,
+    /// `max_blocking_threads(0)`: somebody has to make the blocking calls.
+    NoBlockingThreads,
+    /// `AIOLI_WORKERS` is set to this, which is not a number above 0.
+    Environment(OsString),
+    /// The system refused a thread or a descriptor.
+    System(io::Error),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BuildError::NoWorkers => {
+                f.write_str("an event loop needs at least one worker, and `workers(0)` was asked for")
+            }
+            BuildError::NoBlockingThreads => {
+                f.write_str("blocking calls need at least one thread, and `max_blocking_threads(0)` was asked for")
+            }
+            BuildError::Environment(value) => {
+                write!(
+                    f,
+                    "the environment variable {WORKERS} must be a number above 0, and is {value:?}"
+                )
+            }
+            BuildError::System(error) => write!(f, "the system refused what an event loop needs: {error}"),
+        }
+    }
+}
+
+impl Error for BuildError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            BuildError::System(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_gives_the_number_of_workers() {
+        assert_eq!(workers_from(Some(" 3 ".into())).unwrap(), 3);
+        assert_eq!(workers_from(None).unwrap(), num_cpus::get());
+    }
+
+    #[test]
+    fn an_environment_that_makes_no_sense_is_an_error_that_quotes_it() {
+        for value in ["abc", "0", "-1", "", "2.5"] {
+            let error = workers_from(Some(value.into())).unwrap_err();
+            assert!(matches!(&error, BuildError::Environment(text) if text == value));
+            assert!(
+                error
+                    .to_string()
+                    .contains(&format!("AIOLI_WORKERS must be a number above 0, and is {value:?}"))
+            );
+        }
+    }
+}

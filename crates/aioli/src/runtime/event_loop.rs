@@ -1,0 +1,100 @@
+//! The handle to a loop, and how code finds the loop that it runs on.
+
+use super::driver::no_loop;
+use crate::task::{Task, TaskRef};
+use aioli_executor::{Handle, Unhandled, UnhandledPanic};
+use std::{fmt, future::Future};
+
+/// A handle to an event loop: cloneable, and good from any thread.
+///
+/// The counterpart of the loop object that `asyncio.get_running_loop()` gives. Most programs never need it: the free
+/// functions of this crate act on the loop that they are called on. It is for other threads.
+///
+/// ```
+/// use aioli::EventLoop;
+///
+/// let answer = aioli::run(async {
+///     let event_loop = EventLoop::current();
+///     let thread = std::thread::spawn(move || event_loop.create_task(async { 6 * 7 }));
+///     let task = aioli::to_thread(move || thread.join().unwrap()).await.unwrap();
+///     task.await.unwrap()
+/// });
+/// assert_eq!(answer, 42);
+/// ```
+#[derive(Clone)]
+pub struct EventLoop(pub(crate) Handle);
+
+impl EventLoop {
+    /// The loop that runs on this thread. As `asyncio.get_running_loop()`.
+    ///
+    /// # Panics
+    ///
+    /// If none does: outside [`run`](crate::run), and in functions called by [`to_thread`](crate::to_thread).
+    #[track_caller]
+    pub fn current() -> Self {
+        Self::try_current().unwrap_or_else(|| no_loop())
+    }
+
+    /// The loop that runs on this thread, if one does.
+    pub fn try_current() -> Option<Self> {
+        Handle::current().map(Self)
+    }
+
+    /// Creates a task, from any thread; see [`create_task`](crate::create_task). On a loop that is closing or closed, the
+    /// task is over at once, as cancelled.
+    ///
+    /// As `asyncio.run_coroutine_threadsafe()`, with a task for a result.
+    #[track_caller]
+    pub fn create_task<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.0.spawn(future)
+    }
+
+    /// All tasks of the loop that are not over, in the order of their creation on each worker. Tasks that other threads
+    /// have created are among them from their first turn on.
+    ///
+    /// As `asyncio.all_tasks()`.
+    pub fn all_tasks(&self) -> Vec<TaskRef> {
+        self.0.live_tasks()
+    }
+
+    /// How many workers the loop has.
+    pub fn workers(&self) -> usize {
+        self.0.workers()
+    }
+
+    /// Whether the loop is closing or closed, so that it takes no more tasks from outside.
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    /// Has `handler` called with every panic that nobody looks at: of a task whose handle was dropped, or of work done
+    /// while cleaning up. The default writes a line to stderr. The handler may be called on any thread; if it panics
+    /// itself, the line is written after all.
+    ///
+    /// As `loop.set_exception_handler()`.
+    pub fn set_exception_handler(&self, handler: impl Fn(&UnhandledPanic) + Send + Sync + 'static) {
+        self.0.set_unhandled(Unhandled::new(handler));
+    }
+}
+
+impl PartialEq for EventLoop {
+    /// Whether both are handles to the same loop.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.is_same(&other.0)
+    }
+}
+
+impl Eq for EventLoop {}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLoop")
+            .field("workers", &self.workers())
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}
