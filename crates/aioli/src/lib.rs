@@ -1,5 +1,9 @@
 //! being written
 pub mod net;
+/// futures-io traits and what goes with them, from `futures-lite`.
+pub mod io {
+    pub use futures_lite::io::*;
+}
 pub mod task;
 pub mod time;
 

@@ -1,0 +1,158 @@
+//! Accepting connections.
+
+use super::{TcpStream, ToAddresses, addr::first_that_works, reactor};
+use aioli_reactor::{Direction, Source};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::{
+    fmt, io,
+    net::{self, SocketAddr},
+    os::fd::{AsFd, BorrowedFd},
+    task::{Context, Poll},
+};
+
+/// How many connections the system may hold for us until they are accepted; it may allow fewer.
+const BACKLOG: i32 = 1024;
+
+/// A TCP socket that accepts connections.
+///
+/// ```
+/// use aioli::net::{TcpListener, TcpStream};
+///
+/// # aioli::run(async {
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let client = aioli::create_task(TcpStream::connect(listener.local_addr()?));
+/// let (stream, peer) = listener.accept().await?;
+/// assert_eq!(client.await.unwrap()?.local_addr()?, peer);
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
+pub struct TcpListener {
+    source: Source<net::TcpListener>,
+}
+
+impl TcpListener {
+    /// Listens on the first of the addresses that can be had; port 0 has the system choose one. The address may be taken over
+    /// from connections that are just being closed (`SO_REUSEADDR`, on Unix).
+    ///
+    /// # Errors
+    ///
+    /// That of the last address: [`AddrInUse`](io::ErrorKind::AddrInUse) above all;
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if there is no address, or what was given is not one.
+    ///
+    /// # Panics
+    ///
+    /// If no event loop runs on this thread.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when it is dropped.
+    pub async fn bind(addresses: impl ToAddresses) -> io::Result<Self> {
+        first_that_works(addresses, async |address| {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+            #[cfg(unix)]
+            socket.set_reuse_address(true)?;
+            socket.bind(&address.into())?;
+            socket.listen(BACKLOG)?;
+            Self::from_std(socket.into())
+        })
+        .await
+    }
+
+    /// Takes over a listener of the standard library, and makes it non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    ///
+    /// # Panics
+    ///
+    /// If no event loop runs on this thread.
+    pub fn from_std(listener: net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let source = reactor().register(listener)?;
+        Ok(Self { source })
+    }
+
+    /// Gives the listener to the standard library; it stays non-blocking.
+    pub fn into_std(self) -> net::TcpListener {
+        self.source.into_inner()
+    }
+
+    /// Waits for a connection, and gives it with the peer's address. Any number of tasks may wait.
+    ///
+    /// # Errors
+    ///
+    /// Those of `accept(2)`. Some concern one connection ([`ConnectionAborted`](io::ErrorKind::ConnectionAborted)) and some
+    /// the moment (no descriptor or no memory is left): a server waits a little, and goes on. A connection that could not
+    /// be accepted for want of a descriptor waits in the backlog.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when it is dropped: no connection has been accepted.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let listener = self.source.get_ref();
+        let (socket, peer) = self.source.io(Direction::Read, || accept(listener)).await?;
+        Ok((TcpStream::register(socket)?, peer))
+    }
+
+    /// As [`accept`](Self::accept), for hand-written futures; only the last task to call this is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        let listener = self.source.get_ref();
+        let accepted = self.source.poll_io(cx, Direction::Read, || accept(listener));
+        accepted.map(|accepted| accepted.and_then(|(socket, peer)| Ok((TcpStream::register(socket)?, peer))))
+    }
+
+    /// The address that it listens on.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.source.get_ref().local_addr()
+    }
+}
+
+/// One system call, which makes the new socket non-blocking at once.
+#[cfg(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd"
+))]
+fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr)> {
+    use rustix::net::{SocketFlags, acceptfrom_with};
+    let (socket, peer) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    let peer = peer.ok_or_else(|| io::Error::other("a TCP connection without a peer's address"))?;
+    Ok((socket.into(), peer.try_into()?))
+}
+
+/// Where there is no `accept4`.
+#[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd"
+)))]
+fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr)> {
+    let (stream, peer) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    Ok((stream, peer))
+}
+
+impl AsFd for TcpListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.source.get_ref().as_fd()
+    }
+}
+
+impl fmt::Debug for TcpListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TcpListener").field(self.source.get_ref()).finish()
+    }
+}
