@@ -1,0 +1,188 @@
+//! Falling asleep and being woken: the parker of one worker, and the protocol of several.
+//!
+//! Each model says on which change of the code it was seen to fail.
+#![cfg(loom)]
+
+use aioli_executor::{Driver, idle::Idle, parker::Parker};
+use aioli_primitives::deque::Injector;
+use loom::{
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering::*},
+    },
+    thread,
+};
+use std::{any::Any, time::Duration};
+
+/// A driver that sleeps until it is woken, as an eventfd does: a wake-up before the sleep counts.
+struct Eventfd {
+    written: Mutex<bool>,
+    condvar: Condvar,
+}
+
+impl Eventfd {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { written: Mutex::new(false), condvar: Condvar::new() })
+    }
+}
+
+impl Driver for Eventfd {
+    fn park(&self, _: usize) {
+        let mut written = self.written.lock().unwrap();
+        while !*written {
+            written = self.condvar.wait(written).unwrap();
+        }
+        *written = false;
+    }
+
+    fn poll(&self, _: usize) {}
+
+    fn unpark(&self) {
+        *self.written.lock().unwrap() = true;
+        self.condvar.notify_one();
+    }
+
+    fn sleep_limit(&self, _: usize) -> Option<Duration> {
+        None
+    }
+
+    fn fire_timers(&self, _: usize) {}
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// A worker parks until there is work; two threads bring some and unpark it. If a wake-up were lost, the worker would sleep
+/// for ever, which loom reports.
+fn park_x_unpark(park: fn(&Parker, &Eventfd)) {
+    loom::model(move || {
+        let driver = Eventfd::new();
+        let parker = Arc::new(Parker::new());
+        let work = Arc::new(AtomicUsize::new(0));
+        let threads = [(); 2].map(|()| {
+            let (driver, parker, work) = (driver.clone(), parker.clone(), work.clone());
+            thread::spawn(move || {
+                // Relaxed: the parker has to order it.
+                work.fetch_add(1, Relaxed);
+                parker.unpark(&*driver);
+            })
+        });
+        while work.load(Relaxed) < 2 {
+            park(&parker, &driver);
+        }
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    });
+}
+
+/// Fails when `unpark` does not take the lock before it notifies, and when `park` stores `ASLEEP` instead of
+/// exchanging it for `EMPTY`.
+#[test]
+fn park_x_unpark_asleep() {
+    park_x_unpark(|parker, _| parker.park(None));
+}
+
+/// Fails when `unpark` leaves a worker in the driver alone, and when `drive` goes into the driver without having been able
+/// to exchange `EMPTY`.
+#[test]
+fn park_x_unpark_driving() {
+    park_x_unpark(|parker, driver| parker.drive(driver, 0));
+}
+
+/// What the model's workers share.
+struct Workers {
+    idle: Idle,
+    parkers: [Parker; 2],
+    injector: Injector<()>,
+    /// Tasks that were run.
+    done: AtomicUsize,
+    all: usize,
+    driver: Arc<Eventfd>,
+}
+
+impl Workers {
+    fn new(all: usize) -> Arc<Self> {
+        Arc::new(Self {
+            idle: Idle::new(2),
+            parkers: [Parker::new(), Parker::new()],
+            injector: Injector::new(),
+            done: AtomicUsize::new(0),
+            all,
+            driver: Eventfd::new(),
+        })
+    }
+
+    fn unpark(&self, worker: usize) {
+        self.parkers[worker].unpark(&*self.driver);
+    }
+
+    /// What a producer does.
+    fn inject(&self) {
+        self.injector.push(());
+        self.idle.wake_one(|worker| self.unpark(worker));
+    }
+
+    /// What a worker does, in the order in which it does it: search, run, sleep.
+    fn work(&self, worker: usize) {
+        let mut searching = false;
+        while self.done.load(SeqCst) < self.all {
+            searching = searching || self.idle.start_search();
+            if searching && self.injector.steal().success().is_some() {
+                searching = false;
+                self.idle.stop_search(|| !self.injector.is_empty(), |worker| self.unpark(worker));
+                if self.done.fetch_add(1, SeqCst) + 1 == self.all {
+                    // The end: nobody is to sleep on.
+                    self.unpark(1 - worker);
+                }
+                continue;
+            }
+            let park = || self.parkers[worker].park(None);
+            searching = self.idle.sleep(worker, searching, || !self.injector.is_empty(), park);
+        }
+    }
+}
+
+/// A producer adds a task while the only worker falls asleep.
+///
+/// Fails without the fence in `wake_one`, without the one in `sleep`, and without the last look in `sleep`.
+#[test]
+fn inject_x_sleep() {
+    loom::model(|| {
+        let workers = Workers::new(1);
+        let producer = {
+            let workers = workers.clone();
+            thread::spawn(move || workers.inject())
+        };
+        workers.work(0);
+        producer.join().unwrap();
+    });
+}
+
+/// Two workers fall asleep while a producer adds two tasks: both are run, whoever relies on whose search.
+///
+/// Fails when `stop_search` does not look for more, and when a producer is content with sleepers instead of searchers.
+#[test]
+fn inject_x_search_x_sleep() {
+    let mut model = loom::model::Builder::new();
+    // Three threads with a dozen operations each: two preemptions find all the mutations above in seconds.
+    model.preemption_bound = Some(2);
+    model.check(|| {
+        let workers = Workers::new(2);
+        let other = {
+            let workers = workers.clone();
+            thread::spawn(move || workers.work(1))
+        };
+        let producer = {
+            let workers = workers.clone();
+            thread::spawn(move || {
+                workers.inject();
+                workers.inject();
+            })
+        };
+        workers.work(0);
+        producer.join().unwrap();
+        other.join().unwrap();
+    });
+}
