@@ -19,8 +19,8 @@ fn every_row_of_every_peer_gives_positive_figures() {
     for line in lines {
         let row = line["row"].as_str().expect("a name");
         let on_network = row.starts_with("echo") || row.starts_with("syscalls");
-        let peers = ["tokio", "tokio-ct", "smol", "raw"];
-        for peer in peers.into_iter().take(if on_network { 4 } else { 3 }) {
+        let peers = ["aioli", "aioli-1", "tokio", "tokio-ct", "smol", "raw"];
+        for peer in peers.into_iter().take(if on_network { 6 } else { 5 }) {
             if was_skipped(&report, row, peer) {
                 assert!(
                     row.starts_with("syscalls"),

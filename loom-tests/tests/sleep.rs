@@ -4,7 +4,6 @@
 #![cfg(loom)]
 
 use aioli_executor::{Driver, idle::Idle, parker::Parker};
-use aioli_primitives::deque::Injector;
 use loom::{
     sync::{
         Arc, Condvar, Mutex,
@@ -30,7 +29,7 @@ impl Eventfd {
 }
 
 impl Driver for Eventfd {
-    fn park(&self, _: usize) {
+    fn park(&self, _: usize, _: Option<Duration>) {
         let mut written = self.written.lock().unwrap();
         while !*written {
             written = self.condvar.wait(written).unwrap();
@@ -99,14 +98,15 @@ fn park_x_unpark_asleep() {
 /// to exchange `EMPTY`.
 #[test]
 fn park_x_unpark_driving() {
-    park_x_unpark(|parker, driver| parker.drive(driver, 0));
+    park_x_unpark(|parker, driver| parker.drive(driver, 0, None));
 }
 
 /// What the model's workers share.
 struct Workers {
     idle: Idle,
     parkers: [Parker; 2],
-    injector: Injector<()>,
+    /// A queue as weakly ordered as queues are: who adds releases, who takes acquires, and a look may be stale.
+    tasks: AtomicUsize,
     /// Tasks that were run.
     done: AtomicUsize,
     all: usize,
@@ -118,7 +118,7 @@ impl Workers {
         Arc::new(Self {
             idle: Idle::new(2),
             parkers: [Parker::new(), Parker::new()],
-            injector: Injector::new(),
+            tasks: AtomicUsize::new(0),
             done: AtomicUsize::new(0),
             all,
             driver: Eventfd::new(),
@@ -131,8 +131,17 @@ impl Workers {
 
     /// What a producer does.
     fn inject(&self) {
-        self.injector.push(());
+        self.tasks.fetch_add(1, Release);
         self.idle.wake_one(|worker| self.unpark(worker));
+    }
+
+    fn take(&self) -> bool {
+        let one_less = |tasks: usize| tasks.checked_sub(1);
+        self.tasks.fetch_update(Acquire, Relaxed, one_less).is_ok()
+    }
+
+    fn has_work(&self) -> bool {
+        self.tasks.load(Acquire) > 0
     }
 
     /// What a worker does, in the order in which it does it: search, run, sleep.
@@ -140,10 +149,9 @@ impl Workers {
         let mut searching = false;
         while self.done.load(SeqCst) < self.all {
             searching = searching || self.idle.start_search();
-            if searching && self.injector.steal().success().is_some() {
+            if searching && self.take() {
                 searching = false;
-                self.idle
-                    .stop_search(|| !self.injector.is_empty(), |worker| self.unpark(worker));
+                self.idle.stop_search(|| self.has_work(), |worker| self.unpark(worker));
                 if self.done.fetch_add(1, SeqCst) + 1 == self.all {
                     // The end: nobody is to sleep on.
                     self.unpark(1 - worker);
@@ -151,7 +159,7 @@ impl Workers {
                 continue;
             }
             let park = || self.parkers[worker].park(None);
-            searching = self.idle.sleep(worker, searching, || !self.injector.is_empty(), park);
+            searching = self.idle.sleep(worker, searching, || self.has_work(), park);
         }
     }
 }

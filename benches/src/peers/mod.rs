@@ -3,6 +3,7 @@
 //! A workload is written once, generic over [`Peer`]; a peer only translates. What a peer does not offer under these
 //! names it does in the way its own documentation recommends, and nothing here adds work to one that another is spared.
 
+mod aioli;
 mod raw;
 mod smol;
 mod tokio;
@@ -147,7 +148,7 @@ impl PeerId {
     /// The rows this column can fill.
     pub fn rows(self) -> Vec<Row> {
         match self {
-            PeerId::Aioli | PeerId::Aioli1 => Vec::new(),
+            PeerId::Aioli | PeerId::Aioli1 => rows::all::<aioli::Aioli>(),
             PeerId::Tokio => rows::all::<tokio::MultiThread>(),
             PeerId::TokioCt => rows::all::<tokio::CurrentThread>(),
             PeerId::Smol => rows::all::<smol::Smol>(),
@@ -158,7 +159,7 @@ impl PeerId {
     /// Serves TCP echo until the process ends.
     pub fn serve(self, workers: usize) -> io::Result<()> {
         match self {
-            PeerId::Aioli | PeerId::Aioli1 => Ok(()),
+            PeerId::Aioli | PeerId::Aioli1 => server::serve::<aioli::Aioli>(workers),
             PeerId::Tokio => server::serve::<tokio::MultiThread>(workers),
             PeerId::TokioCt => server::serve::<tokio::CurrentThread>(workers),
             PeerId::Smol => server::serve::<smol::Smol>(workers),

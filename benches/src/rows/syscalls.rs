@@ -1,7 +1,8 @@
 //! System calls per echo, counted by strace over all threads of the server process.
 //!
-//! A short and a long run: the difference between their calls, divided by the difference between their requests, leaves
-//! out what starting, accepting and stopping cost. The requests come in bursts, one per connection, with a pause between
+//! A long run and one of a single burst: the difference between their calls, divided by the difference between their
+//! requests, leaves out what starting, accepting and stopping cost. (The short run is so short because a server may
+//! behave in one process as it does not in the next; the difference of two long runs would mix the two.) The requests come in bursts, one per connection, with a pause between
 //! them in which the server falls asleep. Without it a server that strace slows down would find the next request there
 //! already, and would never have to wait for one.
 
@@ -17,9 +18,8 @@ pub fn row(name: &'static str, connections: usize) -> Row {
         name,
         metrics: vec![Metric::cost("", "calls/echo")],
         measure: Box::new(move |setting| {
-            let bursts = setting.scale(100, 10);
-            let few = Count::of(setting, connections, bursts)?;
-            let many = Count::of(setting, connections, 5 * bursts)?;
+            let few = Count::of(setting, connections, 1)?;
+            let many = Count::of(setting, connections, setting.scale(500, 20))?;
             Ok(vec![(many.calls - few.calls) / (many.requests - few.requests)])
         }),
     }

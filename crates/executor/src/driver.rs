@@ -8,9 +8,9 @@ use std::{any::Any, time::Duration};
 /// sleep on a lock, no longer than [`sleep_limit`](Self::sleep_limit) says, and then call
 /// [`fire_timers`](Self::fire_timers).
 pub trait Driver: Send + Sync + 'static {
-    /// Waits until an event arrives, a timer of `worker` is due or [`unpark`](Self::unpark) is called; then wakes whom
-    /// they concern. May return early for no reason.
-    fn park(&self, worker: usize);
+    /// Waits until an event arrives, a timer of `worker` is due, `limit` is over or [`unpark`](Self::unpark) is called;
+    /// then wakes whom they concern. May return early for no reason.
+    fn park(&self, worker: usize, limit: Option<Duration>);
 
     /// As `park`, without waiting.
     fn poll(&self, worker: usize);

@@ -70,28 +70,44 @@ impl Idle {
         }
     }
 
-    /// After a task was put into a shared queue: the worker to unpark, if one has to be. It counts as a searcher now.
-    pub fn worker_to_wake(&self) -> Option<usize> {
+    /// The producer's part, after a task was put into a shared queue: calls `unpark` for the worker to be woken, if one has
+    /// to be.
+    pub fn wake_one(&self, unpark: impl FnOnce(usize)) {
         fence(SeqCst);
         if !self.wants_waking() {
-            return None;
+            return;
         }
-        let mut asleep = self.asleep.lock();
-        if !self.wants_waking() {
-            return None;
+        let woken = {
+            let mut asleep = self.asleep.lock();
+            // Another producer may have been here meanwhile.
+            if !self.wants_waking() {
+                return;
+            }
+            let woken = asleep.pop();
+            if woken.is_some() {
+                self.word.fetch_add(SEARCHER - SLEEPER, SeqCst);
+            }
+            woken
+        };
+        if let Some(worker) = woken {
+            unpark(worker);
         }
-        let worker = asleep.pop()?;
-        self.word.fetch_add(SEARCHER - SLEEPER, SeqCst);
-        Some(worker)
     }
 
-    /// Whether somebody sleeps and nobody searches: a hint, where no fence has been made.
+    /// Whether somebody sleeps and nobody searches: all that a producer needs who would run the task himself if nobody
+    /// else did, and for whom a stale answer is no harm.
     pub fn wants_waking(&self) -> bool {
         let word = self.word.load(SeqCst);
         sleepers(word) > 0 && searchers(word) == 0
     }
 
+    /// Whether everybody is asleep, or as good as.
+    pub fn all_asleep(&self) -> bool {
+        sleepers(self.word.load(SeqCst)) == self.workers
+    }
+
     /// A worker begins to search; `false`: enough do.
+    #[must_use]
     pub fn start_search(&self) -> bool {
         if 2 * searchers(self.word.load(SeqCst)) >= self.workers {
             return false;
@@ -100,29 +116,31 @@ impl Idle {
         true
     }
 
-    /// A searcher has found something. `true`: it was the last, and has to look whether there is more.
-    #[must_use]
-    pub fn stop_search(&self) -> bool {
+    /// A searcher has found something. `has_work` looks into all queues.
+    pub fn stop_search(&self, has_work: impl FnOnce() -> bool, unpark: impl FnOnce(usize)) {
         let last = searchers(self.word.fetch_sub(SEARCHER, SeqCst)) == 1;
         fence(SeqCst);
-        last
+        if last && has_work() {
+            self.wake_one(unpark);
+        }
     }
 
-    /// `worker` is about to sleep. `true`: it has to look into all queues once more; otherwise a searcher will.
+    /// The sleeper's part: `has_work` looks into all queues, and `park` sleeps until the worker is unparked. `true`: a
+    /// producer woke the worker, and it counts as a searcher.
     #[must_use]
-    pub fn fall_asleep(&self, worker: usize, searching: bool) -> bool {
-        let mut asleep = self.asleep.lock();
-        asleep.push(worker);
-        let searcher = if searching { SEARCHER } else { 0 };
-        self.word.fetch_add(SLEEPER.wrapping_sub(searcher), SeqCst);
-        drop(asleep);
+    pub fn sleep(&self, worker: usize, searching: bool, has_work: impl FnOnce() -> bool, park: impl FnOnce()) -> bool {
+        {
+            let mut asleep = self.asleep.lock();
+            asleep.push(worker);
+            let searcher = if searching { SEARCHER } else { 0 };
+            self.word.fetch_add(SLEEPER.wrapping_sub(searcher), SeqCst);
+        }
         fence(SeqCst);
-        searchers(self.word.load(SeqCst)) == 0
-    }
-
-    /// `worker` is awake. `true`: a producer woke it, and it counts as a searcher.
-    #[must_use]
-    pub fn wake_up(&self, worker: usize) -> bool {
+        // A searcher that is seen here looks for us, and later.
+        let covered = searchers(self.word.load(SeqCst)) > 0;
+        if covered || !has_work() {
+            park();
+        }
         let mut asleep = self.asleep.lock();
         match asleep.iter().rposition(|&sleeper| sleeper == worker) {
             Some(place) => {

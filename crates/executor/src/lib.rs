@@ -8,7 +8,7 @@
 //! | [`task`] | the task cell, its state word, its handles |
 //! | `scope` | what is left to do when a future is dropped: [`defer`], [`Scoped`] |
 //! | `queue`, `worker`, `shared` | where tasks wait, who runs them, and how they get there |
-//! | `idle`, `parker` | falling asleep and being woken, without a wake-up lost |
+//! | `idle`, `parker`, `watch` | falling asleep and being woken, without a wake-up lost, and watching those who work |
 //! | `blocking` | the pool for calls that block |
 //! | [`Executor`] | the whole: start, run, end |
 //!
@@ -21,8 +21,9 @@
 //! struct Bed(Mutex<bool>, Condvar);
 //!
 //! impl Driver for Bed {
-//!     fn park(&self, _: usize) {
-//!         let mut woken = self.1.wait_while(self.0.lock().unwrap(), |woken| !*woken).unwrap();
+//!     fn park(&self, _: usize, limit: Option<Duration>) {
+//!         let limit = limit.unwrap_or(Duration::MAX);
+//!         let (mut woken, _) = self.1.wait_timeout_while(self.0.lock().unwrap(), limit, |woken| !*woken).unwrap();
 //!         *woken = false;
 //!     }
 //!     fn poll(&self, _: usize) {}
@@ -62,6 +63,7 @@ pub mod parker;
 mod queue;
 mod scope;
 mod shared;
+mod watch;
 mod worker;
 
 pub use blocking::{ThreadConfig, ThreadHook};

@@ -71,10 +71,10 @@ impl Parker {
         self.state.swap(EMPTY, SeqCst);
     }
 
-    /// Waits in the driver until [`unpark`](Self::unpark), or until the driver has something for `worker`.
-    pub fn drive(&self, driver: &dyn Driver, worker: usize) {
+    /// Waits in the driver until [`unpark`](Self::unpark), until the driver has something for `worker`, or for `limit`.
+    pub fn drive(&self, driver: &dyn Driver, worker: usize, limit: Option<Duration>) {
         if self.fall_asleep(DRIVING) {
-            driver.park(worker);
+            driver.park(worker, limit);
         }
         self.state.swap(EMPTY, SeqCst);
     }

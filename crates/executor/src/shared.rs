@@ -25,6 +25,7 @@ use crate::{
     live::LiveSet,
     parker::Parker,
     task::{self, Reason, Runnable, Schedule, Task, TaskPtr, TaskRef, Unhandled},
+    watch::Watch,
     worker,
 };
 use aioli_primitives::{
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) homes: Box<[CachePadded<Home>]>,
     pub(crate) injector: Injector<Runnable>,
     pub(crate) idle: Idle,
+    pub(crate) watch: Watch,
     pub(crate) driver: Arc<dyn Driver>,
     /// Whoever holds it waits in the driver or polls it.
     pub(crate) driving: Mutex<()>,
@@ -94,6 +96,7 @@ impl Shared {
             homes: stealers.into_iter().enumerate().map(home).collect(),
             injector: Injector::new(),
             idle: Idle::new(workers),
+            watch: Watch::new(),
             driver,
             driving: Mutex::new(()),
             gate: CachePadded::new(AtomicUsize::new(0)),
@@ -141,8 +144,8 @@ impl Shared {
     pub(crate) fn wake_one(&self) {
         if self.workers() == 1 {
             self.unpark(0);
-        } else if let Some(worker) = self.idle.worker_to_wake() {
-            self.unpark(worker);
+        } else {
+            self.idle.wake_one(|worker| self.unpark(worker));
         }
     }
 

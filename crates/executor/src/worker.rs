@@ -14,6 +14,7 @@ use crate::{
     queue::Queue,
     shared::{Anywhere, Pinned, Shared},
     task::{self, Reason, Runnable, Task},
+    watch::WATCH,
 };
 use aioli_primitives::{deque::Steal, sync::Arc, thread_local};
 use std::{
@@ -45,12 +46,18 @@ pub(crate) struct Worker {
     pub(crate) queue: Queue,
     /// It counts as a searcher of the sleep protocol.
     searching: Cell<bool>,
+    /// It has searched or slept since it last ran a task.
+    resting: Cell<bool>,
+    /// As much as it knows of [`Watch`](crate::watch::Watch).
+    starts_seen: Cell<usize>,
     /// It is inside the driver: what it wakes there it does not race through the slot, nor wake others for one by one.
     in_driver: Cell<bool>,
     /// Turns until the next look at the clock, and between two.
     turns_left: Cell<u32>,
     turns: Cell<u32>,
     last_glance: Cell<Instant>,
+    /// It has slept since it last looked at the clock.
+    rested: Cell<bool>,
     last_driven: Cell<Instant>,
     /// Where the next search begins.
     victim: Cell<usize>,
@@ -66,10 +73,13 @@ impl Worker {
             index,
             queue,
             searching: Cell::new(false),
+            resting: Cell::new(false),
+            starts_seen: Cell::new(0),
             in_driver: Cell::new(false),
             turns_left: Cell::new(1),
             turns: Cell::new(1),
             last_glance: Cell::new(now),
+            rested: Cell::new(false),
             last_driven: Cell::new(now),
             victim: Cell::new(index + 1),
             not_send: PhantomData,
@@ -98,17 +108,15 @@ impl Worker {
             }
             match self.queue.pop().or_else(|| self.find()) {
                 Some(task) => {
-                    if self.searching.get() {
-                        self.stop_search();
+                    if self.resting.get() {
+                        self.begin_to_work();
                     }
                     task.run();
                 }
-                None => self.sleep(&done),
+                None => self.sleep(),
             }
         }
-        if self.searching.get() {
-            self.stop_search();
-        }
+        self.begin_to_work();
     }
 
     /// The worker's own queue is empty.
@@ -120,12 +128,19 @@ impl Worker {
         }
     }
 
-    #[cold]
-    fn stop_search(&self) {
-        self.searching.set(false);
-        // A producer may have relied on this search for a task that it did not find.
-        if self.shared.idle.stop_search() && self.shared.has_work_for(self.index) {
-            self.shared.wake_one();
+    /// Ends the search, and sees to it that somebody watches.
+    fn begin_to_work(&self) {
+        self.resting.set(false);
+        let shared = &*self.shared;
+        if shared.workers() == 1 {
+            return;
+        }
+        if self.searching.take() {
+            let has_work = || shared.has_work_for(self.index);
+            shared.idle.stop_search(has_work, |worker| shared.unpark(worker));
+        }
+        if shared.watch.work_begins() {
+            shared.wake_one();
         }
     }
 
@@ -178,6 +193,7 @@ impl Worker {
                 return None;
             }
             self.searching.set(true);
+            self.resting.set(true);
         }
         let workers = self.shared.workers();
         let first = self.victim.get();
@@ -207,15 +223,20 @@ impl Worker {
     fn look_up(&self) {
         let now = Instant::now();
         let since = now - self.last_glance.replace(now);
-        let turns = self.turns.get();
-        let turns = if since > GLANCE {
-            turns / 2
-        } else if since < GLANCE / 2 {
-            turns * 2
+        if self.rested.take() {
+            // It came straight from the driver, and the time that it slept says nothing of its turns.
+            self.last_driven.set(now);
         } else {
-            turns
-        };
-        self.turns.set(turns.clamp(1, MOST_TURNS));
+            let turns = self.turns.get();
+            let turns = if since > GLANCE {
+                turns / 2
+            } else if since < GLANCE / 2 {
+                turns * 2
+            } else {
+                turns
+            };
+            self.turns.set(turns.clamp(1, MOST_TURNS));
+        }
         self.turns_left.set(self.turns.get());
         self.take_from_outside();
         if now - self.last_driven.get() >= GLANCE {
@@ -230,32 +251,52 @@ impl Worker {
         }
     }
 
-    /// Nothing to do: sleeps until there is, or `done`.
-    fn sleep(&self, done: impl Fn() -> bool) {
+    /// Nothing to do: sleeps until there may be.
+    fn sleep(&self) {
         let shared = &*self.shared;
-        let home = &shared.homes[self.index];
-        let several = shared.workers() > 1;
-        if several {
-            let look = shared.idle.fall_asleep(self.index, self.searching.replace(false));
-            if look && shared.has_work_for(self.index) || done() {
-                self.searching.set(shared.idle.wake_up(self.index));
-                return;
+        self.in_driver.set(true);
+        if shared.workers() == 1 {
+            self.park(None);
+        } else {
+            let has_work = || shared.has_work_for(self.index);
+            let searching = self.searching.take();
+            let woken = shared
+                .idle
+                .sleep(self.index, searching, has_work, || self.park_or_watch());
+            self.searching.set(woken);
+        }
+        self.resting.set(true);
+        self.rested.set(true);
+        self.leave_driver();
+    }
+
+    fn park_or_watch(&self) {
+        let watch = &self.shared.watch;
+        let mut seen = self.starts_seen.get();
+        let on_watch = watch.take(&mut seen, self.shared.idle.all_asleep());
+        self.starts_seen.set(seen);
+        self.park(on_watch.then_some(WATCH));
+        if on_watch {
+            watch.give_up();
+            // Those of a worker that is stuck are the point; the others' have been fired, or are about to be.
+            for worker in 0..self.shared.workers() {
+                self.shared.driver.fire_timers(worker);
             }
         }
-        self.in_driver.set(true);
+    }
+
+    /// Waits in the driver if nobody does, and in the worker's own bed otherwise.
+    fn park(&self, limit: Option<Duration>) {
+        let shared = &*self.shared;
+        let parker = &shared.homes[self.index].parker;
         match shared.driving.try_lock() {
-            Some(_driving) => home.parker.drive(&*shared.driver, self.index),
+            Some(_driving) => parker.drive(&*shared.driver, self.index, limit),
             None => {
-                home.parker.park(shared.driver.sleep_limit(self.index));
+                let timer = shared.driver.sleep_limit(self.index);
+                parker.park(limit.into_iter().chain(timer).min());
                 shared.driver.fire_timers(self.index);
             }
         }
-        if several {
-            self.searching.set(shared.idle.wake_up(self.index));
-        }
-        self.leave_driver();
-        // The next look is at the queue's contents; the clock can wait for a turn's worth of them.
-        self.turns_left.set(self.turns.get());
     }
 
     fn leave_driver(&self) {

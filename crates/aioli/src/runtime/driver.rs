@@ -49,8 +49,8 @@ impl JoinedDriver {
 }
 
 impl Driver for JoinedDriver {
-    fn park(&self, worker: usize) {
-        self.wait(self.sleep_limit(worker));
+    fn park(&self, worker: usize, limit: Option<Duration>) {
+        self.wait(limit.into_iter().chain(self.sleep_limit(worker)).min());
         self.fire_timers(worker);
     }
 

@@ -1,0 +1,87 @@
+//! aioli itself. One worker means one thread, so `aioli-1` in the table is this peer with one worker.
+
+use std::future::{Future, IntoFuture};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use ::aioli::net::{TcpListener, TcpStream};
+use ::aioli::{Builder, EventLoop, Task};
+use futures_lite::{AsyncReadExt, AsyncWriteExt};
+
+use super::{Joined, Peer, Spawner};
+
+/// aioli with a runner per measurement.
+pub struct Aioli;
+
+impl Peer for Aioli {
+    type Spawner = EventLoop;
+    type Join<T: Send + 'static> = Joined<<Task<T> as IntoFuture>::IntoFuture>;
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+
+    fn run<F>(workers: usize, main: impl FnOnce(EventLoop) -> F) -> F::Output
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let mut runner = Builder::new().workers(workers).build().expect("aioli starts");
+        let main = main(runner.event_loop());
+        runner.run(async { Self::spawn(main).await })
+    }
+
+    fn spawn<F>(future: F) -> Self::Join<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        Joined(::aioli::create_task(future).into_future())
+    }
+
+    fn spawn_detached(future: impl Future<Output = ()> + Send + 'static) {
+        ::aioli::create_task(future).detach();
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        ::aioli::yield_now()
+    }
+
+    fn sleep(duration: Duration) -> impl Future<Output = ()> + Send {
+        ::aioli::sleep(duration)
+    }
+
+    async fn timeout<F>(duration: Duration, future: F) -> Option<F::Output>
+    where
+        F: Future<Output: Send> + Send,
+    {
+        ::aioli::wait_for(future, duration).await.ok()
+    }
+
+    async fn run_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
+        ::aioli::to_thread(job).await.expect("the jobs of a workload end well")
+    }
+
+    async fn listen() -> io::Result<(TcpListener, SocketAddr)> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    }
+
+    async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+        stream.read(buffer).await
+    }
+
+    async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+        stream.write_all(bytes).await
+    }
+}
+
+impl Spawner for EventLoop {
+    fn spawn_detached(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.create_task(future).detach();
+    }
+}
