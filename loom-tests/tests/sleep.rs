@@ -101,26 +101,26 @@ fn park_x_unpark_driving() {
     park_x_unpark(|parker, driver| parker.drive(driver, 0, None));
 }
 
-/// What the model's workers share.
+/// What the model's workers share. There are as many tasks as workers, and each task waits for all of them to have been
+/// taken, as a long poll might: so each worker has to get one.
 struct Workers {
     idle: Idle,
     parkers: [Parker; 2],
     /// A queue as weakly ordered as queues are: who adds releases, who takes acquires, and a look may be stale.
     tasks: AtomicUsize,
-    /// Tasks that were run.
-    done: AtomicUsize,
-    all: usize,
+    missing: Mutex<usize>,
+    none_missing: Condvar,
     driver: Arc<Eventfd>,
 }
 
 impl Workers {
-    fn new(all: usize) -> Arc<Self> {
+    fn new(workers: usize) -> Arc<Self> {
         Arc::new(Self {
             idle: Idle::new(2),
             parkers: [Parker::new(), Parker::new()],
             tasks: AtomicUsize::new(0),
-            done: AtomicUsize::new(0),
-            all,
+            missing: Mutex::new(workers),
+            none_missing: Condvar::new(),
             driver: Eventfd::new(),
         })
     }
@@ -144,22 +144,26 @@ impl Workers {
         self.tasks.load(Acquire) > 0
     }
 
-    /// What a worker does, in the order in which it does it: search, run, sleep.
+    /// What a worker does, in the order in which it does it, until it has run a task: search, run, sleep.
     fn work(&self, worker: usize) {
         let mut searching = false;
-        while self.done.load(SeqCst) < self.all {
+        loop {
             searching = searching || self.idle.start_search();
             if searching && self.take() {
-                searching = false;
                 self.idle.stop_search(|| self.has_work(), |worker| self.unpark(worker));
-                if self.done.fetch_add(1, SeqCst) + 1 == self.all {
-                    // The end: nobody is to sleep on.
-                    self.unpark(1 - worker);
-                }
-                continue;
+                return self.run();
             }
             let park = || self.parkers[worker].park(None);
             searching = self.idle.sleep(worker, searching, || self.has_work(), park);
+        }
+    }
+
+    fn run(&self) {
+        let mut missing = self.missing.lock().unwrap();
+        *missing -= 1;
+        self.none_missing.notify_all();
+        while *missing > 0 {
+            missing = self.none_missing.wait(missing).unwrap();
         }
     }
 }
@@ -180,9 +184,10 @@ fn inject_x_sleep() {
     });
 }
 
-/// Two workers fall asleep while a producer adds two tasks: both are run, whoever relies on whose search.
+/// Two workers fall asleep while a producer adds two tasks: each of them gets one, whoever relied on whose search.
 ///
-/// Fails when `stop_search` does not look for more, and when a producer is content with sleepers instead of searchers.
+/// Fails when `stop_search` does not look for more, when it looks before it has made its fence, and when a producer wakes nobody
+/// unless two sleep.
 #[test]
 fn inject_x_search_x_sleep() {
     bounded_model(|| {

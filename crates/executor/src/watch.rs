@@ -13,6 +13,10 @@
 //! waits for a stuck worker no longer than the limit. When nobody works and nobody has since the last look, it sleeps
 //! without a limit: an idle runtime does not wake up.
 //!
+//! The one on watch does not take the driver at once: the one who has just left it is mostly back in microseconds, and if
+//! the two changed places at each event, each event would cost a wake-up. Only the last to fall asleep never leaves the
+//! driver empty.
+//!
 //! | state | meaning | moves to |
 //! |---|---|---|
 //! | `NONE` | nobody watches | `REQUESTED` by a worker that begins to work; `HELD` by one that goes to sleep |
@@ -31,7 +35,7 @@ use aioli_primitives::sync::atomic::{
 use std::time::Duration;
 
 /// How long an event may have to wait for a worker that is stuck.
-pub(crate) const WATCH: Duration = Duration::from_millis(10);
+pub(crate) const WATCH: Duration = Duration::from_millis(20);
 
 const NONE: usize = 0;
 const REQUESTED: usize = 1;

@@ -50,6 +50,8 @@ pub(crate) struct Worker {
     resting: Cell<bool>,
     /// As much as it knows of [`Watch`](crate::watch::Watch).
     starts_seen: Cell<usize>,
+    /// It has been on watch since it last ran a task.
+    watched: Cell<bool>,
     /// It is inside the driver: what it wakes there it does not race through the slot, nor wake others for one by one.
     in_driver: Cell<bool>,
     /// Turns until the next look at the clock, and between two.
@@ -75,6 +77,7 @@ impl Worker {
             searching: Cell::new(false),
             resting: Cell::new(false),
             starts_seen: Cell::new(0),
+            watched: Cell::new(false),
             in_driver: Cell::new(false),
             turns_left: Cell::new(1),
             turns: Cell::new(1),
@@ -131,6 +134,7 @@ impl Worker {
     /// Ends the search, and sees to it that somebody watches.
     fn begin_to_work(&self) {
         self.resting.set(false);
+        self.watched.set(false);
         let shared = &*self.shared;
         if shared.workers() == 1 {
             return;
@@ -256,7 +260,7 @@ impl Worker {
         let shared = &*self.shared;
         self.in_driver.set(true);
         if shared.workers() == 1 {
-            self.park(None);
+            self.park(None, true);
         } else {
             let has_work = || shared.has_work_for(self.index);
             let searching = self.searching.take();
@@ -271,25 +275,30 @@ impl Worker {
     }
 
     fn park_or_watch(&self) {
-        let watch = &self.shared.watch;
+        let shared = &*self.shared;
+        let all_asleep = shared.idle.all_asleep();
         let mut seen = self.starts_seen.get();
-        let on_watch = watch.take(&mut seen, self.shared.idle.all_asleep());
+        let on_watch = shared.watch.take(&mut seen, all_asleep);
         self.starts_seen.set(seen);
-        self.park(on_watch.then_some(WATCH));
-        if on_watch {
-            watch.give_up();
-            // Those of a worker that is stuck are the point; the others' have been fired, or are about to be.
-            for worker in 0..self.shared.workers() {
-                self.shared.driver.fire_timers(worker);
-            }
+        if !on_watch {
+            self.park(None, true);
+            return;
+        }
+        // One who begins to watch leaves the driver to those who work: they are back there in no time, mostly. After the
+        // first limit it was not so.
+        self.park(Some(WATCH), all_asleep || self.watched.replace(true));
+        shared.watch.give_up();
+        // Those of a worker that is stuck are the point; the others' have been fired, or are about to be.
+        for worker in 0..shared.workers() {
+            shared.driver.fire_timers(worker);
         }
     }
 
-    /// Waits in the driver if nobody does, and in the worker's own bed otherwise.
-    fn park(&self, limit: Option<Duration>) {
+    /// Waits in the driver if nobody does and the worker may, and in its own bed otherwise.
+    fn park(&self, limit: Option<Duration>, may_drive: bool) {
         let shared = &*self.shared;
         let parker = &shared.homes[self.index].parker;
-        match shared.driving.try_lock() {
+        match may_drive.then(|| shared.driving.try_lock()).flatten() {
             Some(_driving) => parker.drive(&*shared.driver, self.index, limit),
             None => {
                 let timer = shared.driver.sleep_limit(self.index);
