@@ -1,0 +1,85 @@
+//! `Event`, behaviour by behaviour.
+
+use aioli_sync::Event;
+use futures_lite::future::{block_on, poll_once};
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex},
+    task::{Context, Wake, Waker},
+    thread,
+};
+
+#[test]
+fn waiting_for_an_event_that_is_set_takes_no_time() {
+    let event = Event::new();
+    event.set();
+    assert!(block_on(poll_once(event.wait())).is_some());
+}
+
+#[test]
+fn a_clear_after_a_set_does_not_take_the_wake_up_back() {
+    let event = Event::new();
+    let mut waiting = pin!(event.wait());
+    assert!(block_on(poll_once(&mut waiting)).is_none());
+    event.set();
+    event.clear();
+    assert!(block_on(poll_once(&mut waiting)).is_some());
+    assert!(!event.is_set());
+    assert!(block_on(poll_once(event.wait())).is_none());
+}
+
+#[test]
+fn waiters_are_woken_in_the_order_in_which_they_came() {
+    struct Name(usize, Arc<Mutex<Vec<usize>>>);
+    impl Wake for Name {
+        fn wake(self: Arc<Self>) {
+            self.1.lock().unwrap().push(self.0);
+        }
+    }
+    let event = Event::new();
+    let woken = Arc::new(Mutex::new(Vec::new()));
+    let mut waiting: Vec<_> = (0..5).map(|_| Some(Box::pin(event.wait()))).collect();
+    let poll = |waiting: &mut Option<std::pin::Pin<Box<aioli_sync::EventWait<'_>>>>, name| {
+        let waker = Waker::from(Arc::new(Name(name, woken.clone())));
+        let waiting = waiting.as_mut().unwrap().as_mut();
+        assert!(waiting.poll(&mut Context::from_waker(&waker)).is_pending());
+    };
+    for (name, waiting) in waiting.iter_mut().enumerate() {
+        poll(waiting, name);
+    }
+    // One leaves, and the next to come takes its memory, but not its turn.
+    waiting[1] = None;
+    let mut late = Some(Box::pin(event.wait()));
+    poll(&mut late, 5);
+    event.set();
+    assert_eq!(*woken.lock().unwrap(), [0, 2, 3, 4, 5]);
+}
+
+#[test]
+fn a_waiter_that_is_dropped_after_the_set_leaves_the_others_alone() {
+    let event = Event::new();
+    let mut first = Box::pin(event.wait());
+    assert!(block_on(poll_once(&mut first)).is_none());
+    event.set();
+    event.clear();
+    let mut second = pin!(event.wait());
+    assert!(block_on(poll_once(&mut second)).is_none());
+    drop(first);
+    event.set();
+    assert!(block_on(poll_once(&mut second)).is_some());
+}
+
+#[test]
+fn threads_wake_one_another() {
+    let event = Arc::new(Event::new());
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let event = event.clone();
+            thread::spawn(move || block_on(event.wait()))
+        })
+        .collect();
+    event.set();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
