@@ -34,7 +34,7 @@ fn block_on<F: Future>(future: F) -> F::Output {
 
 /// A task waits while another sets the event and clears it at once, and a third gives up waiting.
 ///
-/// Fails when a waiter looks at the flag and not at the generation (it sleeps for ever), and when a waiter that is dropped
+/// Fails when a waiter looks at the flag and not at the generation (its entry is gone), and when a waiter that is dropped
 /// removes what stands at its old place (another's entry).
 #[test]
 fn set_x_clear_x_wait_x_drop() {
