@@ -1,15 +1,76 @@
-//! being written
+//! asyncio's API and semantics, on a multi-threaded, work-stealing runtime.
+//!
+//! aioli is programmed as Python's asyncio is: [`run`] a main future, [`create_task`]s, [`gather`] their values, put a limit
+//! on anything with [`wait_for`], read lines from [`streams`]. What makes it different from other runtimes for Rust is what happens
+//! when something is cancelled: a cancelled task finishes what it [`defer`]red, awaits and all, before it is over; awaiting
+//! a task passes cancellation on; and nothing outlives [`run`].
+//!
+//! ```
+//! use aioli::{create_task, defer, gather, sleep, wait_for};
+//! use std::time::Duration;
+//!
+//! aioli::run(async {
+//!     // Tasks run at the same time, on all cores.
+//!     let squares = gather((1..=3).map(|n| async move { n * n })).await.unwrap();
+//!     assert_eq!(squares, [1, 4, 9]);
+//!
+//!     // A task that is cancelled finishes what it deferred before it is over.
+//!     let worker = create_task(async {
+//!         let _goodbye = defer(async {
+//!             sleep(Duration::from_millis(1)).await;
+//!             println!("said goodbye");
+//!         });
+//!         sleep(Duration::from_secs(3600)).await;
+//!     });
+//!     // The time is up: the task is cancelled, waited for, and only then comes the error.
+//!     assert!(wait_for(worker, Duration::from_millis(5)).await.is_err());
+//! });
+//! ```
+//!
+//! # Where things are
+//!
+//! | | |
+//! |---|---|
+//! | run a program | [`run`], [`main`](macro@main), [`test`](macro@test), [`Builder`], [`Runner`], [`EventLoop`] |
+//! | tasks | [`create_task`], [`create_local_task`], [`Task`], [`gather`], [`defer`], [`current_task`], [`yield_now`] |
+//! | time | [`sleep`], [`sleep_until`], [`interval`], [`wait_for`] |
+//! | network | [`open_connection`], [`start_server`]; the sockets below them are in [`net`], and what can be done with readers and writers in [`io`] |
+//! | threads | [`to_thread`] |
+//! | synchronization | [`Event`] |
+//!
+//! # Workers
+//!
+//! Tasks run on as many workers as the program asks for ([`Builder::workers`], `#[aioli::main(workers = 4)]`), or
+//! `AIOLI_WORKERS` in the environment says, or the machine has cores. The thread that calls [`run`] is one of them. With one
+//! worker there is one thread, and tasks run in asyncio's order: first in, first out.
+//!
+//! Free functions act on the loop of the worker that they are called on, and panic, saying so, where there is none. Other threads
+//! hold an [`EventLoop`].
+//!
+//! # Giving way
+//!
+//! Tasks are not preempted. One that computes for long calls [`yield_now`] now and then, or computes in [`to_thread`]. A task whose
+//! operations are always ready gives way by itself after 128 of them.
+
 pub mod net;
-/// futures-io traits and what goes with them, from `futures-lite`.
-pub mod io {
-    pub use futures_lite::io::*;
-}
+pub mod streams;
 pub mod task;
 pub mod time;
 
 mod runtime;
 
+/// The `futures-io` traits and what goes with them: `read_exact`, `write_all`, `copy`, `split` and so on, from `futures-lite`.
+pub mod io {
+    pub use futures_lite::io::*;
+}
+
+pub use aioli_macros::{main, test};
+pub use aioli_sync::Event;
 pub use runtime::{BuildError, Builder, EventLoop, Runner, run};
+pub use streams::{
+    IncompleteReadError, LimitOverrunError, ReadError, Server, StreamReader, StreamWriter, open_connection,
+    start_server,
+};
 pub use task::{
     Defer, Gather, IntoTask, Join, JoinError, JoinRef, Task, TaskRef, ToThread, UnhandledPanic, YieldNow,
     create_local_task, create_task, current_task, defer, gather, to_thread, yield_now,

@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn addresses_are_known_without_a_look_up() {
-        let home = "127.0.0.1:80".parse().unwrap();
+        let home: SocketAddr = "127.0.0.1:80".parse().unwrap();
         for known in [
             home.to_addresses(),
             "127.0.0.1:80".to_addresses(),

@@ -1,13 +1,16 @@
 //! Accepting connections.
 
 use super::{TcpStream, ToAddresses, addr::first_that_works, reactor};
+use crate::task::poll_budget;
 use aioli_reactor::{Direction, Source};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
-    fmt, io,
+    fmt,
+    future::poll_fn,
+    io,
     net::{self, SocketAddr},
     os::fd::{AsFd, BorrowedFd},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 /// How many connections the system may hold for us until they are accepted; it may allow fewer.
@@ -90,6 +93,8 @@ impl TcpListener {
     ///
     /// Nothing is lost when it is dropped: no connection has been accepted.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        // Clients who come in a crowd do not keep the other tasks waiting.
+        poll_fn(poll_budget).await;
         let listener = self.source.get_ref();
         let (socket, peer) = self.source.io(Direction::Read, || accept(listener)).await?;
         Ok((TcpStream::register(socket)?, peer))
@@ -101,6 +106,7 @@ impl TcpListener {
     ///
     /// As [`accept`](Self::accept).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+        ready!(poll_budget(cx));
         let listener = self.source.get_ref();
         let accepted = self.source.poll_io(cx, Direction::Read, || accept(listener));
         accepted.map(|accepted| accepted.and_then(|(socket, peer)| Ok((TcpStream::register(socket)?, peer))))

@@ -159,6 +159,16 @@ impl TcpStream {
         self.source.writable().await
     }
 
+    /// Writes what the system takes at once, without a task that could wait; `WouldBlock` if that is nothing.
+    pub(crate) fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+        loop {
+            match io::Write::write(&mut self.source.get_ref(), buf) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => return result,
+            }
+        }
+    }
+
     /// The address of this end.
     ///
     /// # Errors
