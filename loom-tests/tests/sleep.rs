@@ -29,7 +29,7 @@ impl Eventfd {
 }
 
 impl Driver for Eventfd {
-    fn park(&self, _: usize, _: Option<Duration>) {
+    fn park(&self, _: Option<Duration>) {
         let mut written = self.written.lock().unwrap();
         while !*written {
             written = self.condvar.wait(written).unwrap();
@@ -37,7 +37,7 @@ impl Driver for Eventfd {
         *written = false;
     }
 
-    fn poll(&self, _: usize) {}
+    fn poll(&self) {}
 
     fn unpark(&self) {
         *self.written.lock().unwrap() = true;
@@ -48,7 +48,7 @@ impl Driver for Eventfd {
         None
     }
 
-    fn fire_timers(&self, _: usize) {}
+    fn fire_timers(&self) {}
 
     fn as_any(&self) -> &dyn Any {
         self
@@ -98,7 +98,7 @@ fn park_x_unpark_asleep() {
 /// to exchange `EMPTY`.
 #[test]
 fn park_x_unpark_driving() {
-    park_x_unpark(|parker, driver| parker.drive(driver, 0, None));
+    park_x_unpark(|parker, driver| parker.drive(driver, None));
 }
 
 /// What the model's workers share. There are as many tasks as workers, and each task waits for all of them to have been

@@ -72,7 +72,7 @@ pub use streams::{
     start_server,
 };
 pub use task::{
-    Defer, Gather, IntoTask, Join, JoinError, JoinRef, Task, TaskRef, ToThread, UnhandledPanic, YieldNow,
+    Defer, Gather, IntoTask, Join, JoinError, JoinRef, Panic, Task, TaskRef, ToThread, UnhandledPanic, YieldNow,
     create_local_task, create_task, current_task, defer, gather, to_thread, yield_now,
 };
 pub use time::{

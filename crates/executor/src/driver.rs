@@ -4,25 +4,26 @@ use std::{any::Any, time::Duration};
 
 /// Joins the sources of outside events: readiness of descriptors, timers. The executor knows no more of them than this.
 ///
-/// Timers belong to workers, so each call names one. `park` and `poll` are made by one worker at a time; the others
-/// sleep on a lock, no longer than [`sleep_limit`](Self::sleep_limit) says, and then call
-/// [`fire_timers`](Self::fire_timers).
+/// One worker at a time *drives*: it waits in [`park`](Self::park), for the timers of all workers, or looks in with
+/// [`poll`](Self::poll). The others sleep each on a lock of its own, and say so before with
+/// [`sleep_limit`](Self::sleep_limit). Whoever is awake fires timers now and then.
 pub trait Driver: Send + Sync + 'static {
-    /// Waits until an event arrives, a timer of `worker` is due, `limit` is over or [`unpark`](Self::unpark) is called;
-    /// then wakes whom they concern. May return early for no reason.
-    fn park(&self, worker: usize, limit: Option<Duration>);
+    /// Waits until an event arrives, a timer is due, `limit` is over or [`unpark`](Self::unpark) is called; then wakes
+    /// whom they concern. May return early for no reason.
+    fn park(&self, limit: Option<Duration>);
 
     /// As `park`, without waiting.
-    fn poll(&self, worker: usize);
+    fn poll(&self);
 
     /// Makes the current or, if there is none, the next [`park`](Self::park) return. From any thread.
     fn unpark(&self);
 
-    /// How long `worker` may sleep elsewhere; `None`: as long as it likes.
+    /// `worker` is about to sleep elsewhere. Sees to it that whoever drives wakes in time for its timers, or else gives
+    /// how long it may sleep; `None`: as long as it likes.
     fn sleep_limit(&self, worker: usize) -> Option<Duration>;
 
-    /// Wakes whom the timers of `worker` concern that are due.
-    fn fire_timers(&self, worker: usize);
+    /// Wakes whom the timers concern that are due.
+    fn fire_timers(&self);
 
     /// The driver itself, for those who know its type and find it through [`with_driver`](crate::with_driver).
     fn as_any(&self) -> &dyn Any;

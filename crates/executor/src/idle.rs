@@ -101,7 +101,17 @@ impl Idle {
         sleepers(word) > 0 && searchers(word) == 0
     }
 
-    /// Whether everybody is asleep, or as good as.
+    /// A worker leaves: it counts as a sleeper whom nobody can wake.
+    pub fn go_away(&self) {
+        self.word.fetch_add(SLEEPER, SeqCst);
+    }
+
+    /// A worker that had gone away is back.
+    pub fn come_back(&self) {
+        self.word.fetch_sub(SLEEPER, SeqCst);
+    }
+
+    /// Whether everybody is asleep, or away.
     pub fn all_asleep(&self) -> bool {
         sleepers(self.word.load(SeqCst)) == self.workers
     }

@@ -21,18 +21,18 @@
 //! struct Bed(Mutex<bool>, Condvar);
 //!
 //! impl Driver for Bed {
-//!     fn park(&self, _: usize, limit: Option<Duration>) {
+//!     fn park(&self, limit: Option<Duration>) {
 //!         let limit = limit.unwrap_or(Duration::MAX);
 //!         let (mut woken, _) = self.1.wait_timeout_while(self.0.lock().unwrap(), limit, |woken| !*woken).unwrap();
 //!         *woken = false;
 //!     }
-//!     fn poll(&self, _: usize) {}
+//!     fn poll(&self) {}
 //!     fn unpark(&self) {
 //!         *self.0.lock().unwrap() = true;
 //!         self.1.notify_one();
 //!     }
 //!     fn sleep_limit(&self, _: usize) -> Option<Duration> { None }
-//!     fn fire_timers(&self, _: usize) {}
+//!     fn fire_timers(&self) {}
 //!     fn as_any(&self) -> &dyn std::any::Any { self }
 //! }
 //!
@@ -72,5 +72,5 @@ pub use driver::Driver;
 pub use executor::{Config, Executor, Handle};
 pub use into_task::IntoTask;
 pub use scope::{Defer, Scoped, defer};
-pub use task::{Join, JoinError, JoinRef, Task, TaskRef, Unhandled, UnhandledPanic, current_task};
+pub use task::{Join, JoinError, JoinRef, Panic, Task, TaskRef, Unhandled, UnhandledPanic, current_task};
 pub use worker::{spawn, spawn_local, with_driver, worker_index};

@@ -71,10 +71,10 @@ impl Parker {
         self.state.swap(EMPTY, SeqCst);
     }
 
-    /// Waits in the driver until [`unpark`](Self::unpark), until the driver has something for `worker`, or for `limit`.
-    pub fn drive(&self, driver: &dyn Driver, worker: usize, limit: Option<Duration>) {
+    /// Waits in the driver until [`unpark`](Self::unpark), until the driver has something, or for `limit`.
+    pub fn drive(&self, driver: &dyn Driver, limit: Option<Duration>) {
         if self.fall_asleep(DRIVING) {
-            driver.park(worker, limit);
+            driver.park(limit);
         }
         self.state.swap(EMPTY, SeqCst);
     }

@@ -6,10 +6,10 @@
 //! When a `Scoped` is itself dropped from outside, its work moves to the scope around it.
 
 use crate::current;
-use aioli_primitives::sync::Mutex;
 use pin_project_lite::pin_project;
 use std::{
     any::Any,
+    cell::RefCell,
     collections::VecDeque,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -21,29 +21,40 @@ use std::{
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 type OnPanic<'a> = &'a mut dyn FnMut(Box<dyn Any + Send>);
 
-/// The deferred work of one scope. The lock is never contended: it is touched only by the thread that polls or drops
-/// the scope at the moment.
+/// The deferred work of one scope. Only whoever polls or drops the scope at the moment touches it, on its own thread.
 pub(crate) struct Scope {
-    deferred: Mutex<VecDeque<Work>>,
+    deferred: RefCell<VecDeque<Work>>,
 }
 
 impl Scope {
     pub(crate) fn new() -> Self {
         Self {
-            deferred: Mutex::new(VecDeque::new()),
+            deferred: RefCell::new(VecDeque::new()),
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.deferred.borrow().is_empty()
+    }
+
+    fn push(&self, work: Work) {
+        self.deferred.borrow_mut().push_back(work);
+    }
+
+    fn pop(&self) -> Option<Work> {
+        self.deferred.borrow_mut().pop_front()
     }
 
     /// Runs deferred work as far as it goes. `true`: all of it is done.
     pub(crate) fn poll_deferred(&self, cx: &mut Context<'_>, on_panic: OnPanic<'_>) -> bool {
         loop {
             // Taken out while it runs, because it may defer more.
-            let Some(mut work) = self.deferred.lock().pop_front() else {
+            let Some(mut work) = self.pop() else {
                 return true;
             };
             match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
                 Ok(Poll::Pending) => {
-                    self.deferred.lock().push_front(work);
+                    self.deferred.borrow_mut().push_front(work);
                     return false;
                 }
                 Ok(Poll::Ready(())) => drop_caught(work, on_panic),
@@ -58,7 +69,7 @@ impl Scope {
     /// Gives deferred work up.
     pub(crate) fn drop_deferred(&self, on_panic: OnPanic<'_>) {
         loop {
-            let Some(work) = self.deferred.lock().pop_front() else {
+            let Some(work) = self.pop() else {
                 return;
             };
             drop_caught(work, on_panic);
@@ -77,15 +88,10 @@ fn drop_caught(work: Work, on_panic: OnPanic<'_>) {
 fn defer_now(work: Work) -> Result<(), Work> {
     if let Some(scope) = current::scope() {
         // SAFETY: `current` names a scope only while somebody up the stack polls or drops it.
-        unsafe { scope.as_ref() }.deferred.lock().push_back(work);
+        unsafe { scope.as_ref() }.push(work);
     } else if let Some(task) = current::task() {
         // SAFETY: `current` names a task only while its runner is up the stack.
-        unsafe { task.as_ref() }
-            .extras_or_new()
-            .root
-            .deferred
-            .lock()
-            .push_back(work);
+        unsafe { task.as_ref() }.extras_or_new().root.push(work);
     } else {
         return crate::worker::spawn_detached(work);
     }
@@ -161,24 +167,29 @@ pin_project! {
 
     impl<F: Future> PinnedDrop for Scoped<F> {
         fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            let dropped = drop_within(this.scope, this.body.as_mut());
-            let work = std::mem::take(&mut *this.scope.deferred.lock());
-            for work in work {
-                drop(defer_now(work));
+            /// Even if the body's destructor panics.
+            struct HandOn<'a>(&'a Scope);
+            impl Drop for HandOn<'_> {
+                fn drop(&mut self) {
+                    while let Some(work) = self.0.pop() {
+                        // With no loop anywhere, there is nobody to run it: it is dropped.
+                        drop(defer_now(work));
+                    }
+                }
             }
-            match dropped {
-                Err(payload) if !std::thread::panicking() => resume_unwind(payload),
-                _ => {}
-            }
+            let this = this.project();
+            let _hand_on = HandOn(this.scope);
+            drop_within(this.scope, this.body);
         }
     }
 }
 
-/// Drops a body with its scope current, so that what it defers lands there.
-fn drop_within<F>(scope: &Scope, mut body: Pin<&mut Option<F>>) -> std::thread::Result<()> {
-    let _scope = current::enter_scope(NonNull::from(scope));
-    catch_unwind(AssertUnwindSafe(|| body.set(None)))
+/// Drops a body, if it is there, with its scope current, so that what it defers lands there.
+fn drop_within<F>(scope: &Scope, mut body: Pin<&mut Option<F>>) {
+    if body.is_some() {
+        let _scope = current::enter_scope(NonNull::from(scope));
+        body.set(None);
+    }
 }
 
 impl<F: Future> Scoped<F> {
@@ -198,9 +209,7 @@ impl<F: Future> Scoped<F> {
     /// Passes on a panic of the future's destructor.
     pub fn cancel(self: Pin<&mut Self>) {
         let this = self.project();
-        if let Err(payload) = drop_within(this.scope, this.body) {
-            resume_unwind(payload);
-        }
+        drop_within(this.scope, this.body);
     }
 }
 
@@ -214,26 +223,31 @@ impl<F: Future> Future for Scoped<F> {
                 let _scope = current::enter_scope(NonNull::from(&*this.scope));
                 body.poll(cx)
             };
-            let Poll::Ready(value) = polled else {
-                return Poll::Pending;
-            };
-            *this.value = Some(value);
-            if let Err(payload) = drop_within(this.scope, this.body) {
-                resume_unwind(payload);
+            match polled {
+                Poll::Ready(value) => *this.value = Some(value),
+                Poll::Pending => return Poll::Pending,
             }
+            drop_within(this.scope, this.body);
         }
-        let mut panicked = None;
-        let done = {
-            let _scope = current::enter_scope(NonNull::from(&*this.scope));
-            this.scope.poll_deferred(cx, &mut |payload| panicked = Some(payload))
-        };
-        if let Some(payload) = panicked {
-            resume_unwind(payload);
-        }
-        if done {
+        if this.scope.is_empty() || finish(this.scope, cx) {
             Poll::Ready(this.value.take())
         } else {
             Poll::Pending
         }
     }
+}
+
+/// Runs deferred work of a scope whose body is gone. `true`: all of it is done. A panic of it goes on here, where the
+/// body's own would have.
+#[cold]
+fn finish(scope: &Scope, cx: &mut Context<'_>) -> bool {
+    let mut panicked = None;
+    let done = {
+        let _scope = current::enter_scope(NonNull::from(scope));
+        scope.poll_deferred(cx, &mut |payload| panicked = Some(payload))
+    };
+    if let Some(payload) = panicked {
+        resume_unwind(payload);
+    }
+    done
 }

@@ -107,6 +107,8 @@ impl Shared {
             pool,
         });
         for home in &shared.homes {
+            // Its worker has not come yet.
+            shared.idle.go_away();
             home.shared.store(Arc::as_ptr(&shared).cast_mut(), Relaxed);
         }
         shared

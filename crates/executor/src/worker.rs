@@ -5,9 +5,10 @@
 //!
 //! # Looking up from the work
 //!
-//! Reading the clock costs as much as a small task, and asking the driver ten times that. So the worker looks at the clock
-//! after a number of turns that it adjusts, to do so about every [`GLANCE`], whether its turns take nanoseconds or
-//! milliseconds; and it polls the driver at a glance if it has not done so for [`GLANCE`].
+//! Reading the clock costs as much as a small task, and asking the system for events ten times that. So the worker looks at
+//! the clock after a number of turns that it adjusts, to do so about every [`GLANCE`], whether its turns take nanoseconds or
+//! milliseconds. At each glance it fires the timers that are due; it asks for events at a glance if it has not done so for
+//! [`MANY_TURNS`], or for [`PATIENCE`].
 
 use crate::{
     driver::Driver,
@@ -29,6 +30,12 @@ use std::{
 
 /// How often a busy worker looks up, about.
 const GLANCE: Duration = Duration::from_micros(100);
+
+/// How long events may wait for a busy worker, about, unless its turns are long.
+const PATIENCE: Duration = Duration::from_millis(1);
+
+/// How many turns go to the tasks that are there before it is asked for events.
+const MANY_TURNS: u32 = 64;
 
 /// The most turns between two looks at the clock.
 const MOST_TURNS: u32 = 256;
@@ -60,7 +67,8 @@ pub(crate) struct Worker {
     last_glance: Cell<Instant>,
     /// It has slept since it last looked at the clock.
     rested: Cell<bool>,
-    last_driven: Cell<Instant>,
+    /// When it was in the driver last, and how many turns it has had since.
+    driven: Cell<(Instant, u32)>,
     /// Where the next search begins.
     victim: Cell<usize>,
     /// Pinned tasks make a worker's thread part of it.
@@ -83,7 +91,7 @@ impl Worker {
             turns: Cell::new(1),
             last_glance: Cell::new(now),
             rested: Cell::new(false),
-            last_driven: Cell::new(now),
+            driven: Cell::new((now, 0)),
             victim: Cell::new(index + 1),
             not_send: PhantomData,
         }
@@ -95,16 +103,18 @@ impl Worker {
     ///
     /// If a worker runs on this thread already.
     pub(crate) fn run_until(&self, done: impl Fn() -> bool) {
-        /// No longer the worker of this thread.
-        struct Leave;
-        impl Drop for Leave {
+        /// No longer the worker of this thread, nor there.
+        struct Leave<'a>(&'a Worker);
+        impl Drop for Leave<'_> {
             fn drop(&mut self) {
                 WORKER.with(|worker| worker.set(None));
+                self.0.shared.idle.go_away();
             }
         }
         assert_none();
         WORKER.with(|worker| worker.set(Some(NonNull::from(self))));
-        let _leave = Leave;
+        self.shared.idle.come_back();
+        let _leave = Leave(self);
         while !done() {
             if self.turns_left.replace(self.turns_left.get().wrapping_sub(1)) == 0 {
                 self.look_up();
@@ -222,37 +232,42 @@ impl Worker {
         self.take_from_outside().then(|| self.queue.pop()).flatten()
     }
 
-    /// Looks at the clock, at what came from outside and, if it is time, at the driver.
+    /// Looks at the clock, at what came from outside, at the timers and, if it is time, at the events.
     #[cold]
     fn look_up(&self) {
         let now = Instant::now();
         let since = now - self.last_glance.replace(now);
+        let mut turns = self.turns.get();
         if self.rested.take() {
             // It came straight from the driver, and the time that it slept says nothing of its turns.
-            self.last_driven.set(now);
+            self.driven.set((now, 0));
         } else {
-            let turns = self.turns.get();
-            let turns = if since > GLANCE {
-                turns / 2
+            let (when, before) = self.driven.get();
+            self.driven.set((when, before + turns));
+            if since > GLANCE {
+                turns /= 2;
             } else if since < GLANCE / 2 {
-                turns * 2
-            } else {
-                turns
-            };
-            self.turns.set(turns.clamp(1, MOST_TURNS));
-        }
-        self.turns_left.set(self.turns.get());
-        self.take_from_outside();
-        if now - self.last_driven.get() >= GLANCE {
-            self.last_driven.set(now);
-            self.in_driver.set(true);
-            match self.shared.driving.try_lock() {
-                Some(_driving) => self.shared.driver.poll(self.index),
-                // Somebody waits there and takes care of the events.
-                None => self.shared.driver.fire_timers(self.index),
+                turns *= 2;
             }
-            self.leave_driver();
+            turns = turns.clamp(1, MOST_TURNS);
         }
+        self.turns.set(turns);
+        self.turns_left.set(turns);
+        self.take_from_outside();
+        self.in_driver.set(true);
+        let (when, turns) = self.driven.get();
+        let late = now - when;
+        let driving = (late >= PATIENCE || late >= GLANCE && turns >= MANY_TURNS)
+            .then(|| self.shared.driving.try_lock())
+            .flatten();
+        match driving {
+            Some(_driving) => {
+                self.driven.set((now, 0));
+                self.shared.driver.poll();
+            }
+            None => self.shared.driver.fire_timers(),
+        }
+        self.leave_driver();
     }
 
     /// Nothing to do: sleeps until there may be.
@@ -288,10 +303,7 @@ impl Worker {
         // first limit it was not so.
         self.park(Some(WATCH), all_asleep || self.watched.replace(true));
         shared.watch.give_up();
-        // Those of a worker that is stuck are the point; the others' have been fired, or are about to be.
-        for worker in 0..shared.workers() {
-            shared.driver.fire_timers(worker);
-        }
+        shared.driver.fire_timers();
     }
 
     /// Waits in the driver if nobody does and the worker may, and in its own bed otherwise.
@@ -299,11 +311,13 @@ impl Worker {
         let shared = &*self.shared;
         let parker = &shared.homes[self.index].parker;
         match may_drive.then(|| shared.driving.try_lock()).flatten() {
-            Some(_driving) => parker.drive(&*shared.driver, self.index, limit),
+            Some(_driving) => parker.drive(&*shared.driver, limit),
             None => {
                 let timer = shared.driver.sleep_limit(self.index);
                 parker.park(limit.into_iter().chain(timer).min());
-                shared.driver.fire_timers(self.index);
+                if timer.is_some() {
+                    shared.driver.fire_timers();
+                }
             }
         }
     }

@@ -4,7 +4,6 @@ use crate::task::{JoinError, to_thread};
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs},
-    panic::resume_unwind,
 };
 
 /// What can be resolved to socket addresses: addresses themselves, pairs of host and port, and texts like
@@ -46,7 +45,7 @@ impl Addresses {
         };
         match to_thread(move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect)).await {
             Ok(addresses) => addresses,
-            Err(JoinError::Panicked(payload)) => resume_unwind(payload),
+            Err(JoinError::Panicked(panic)) => panic.resume(),
             Err(JoinError::Cancelled) => Err(io::Error::other("the event loop was closed during a look-up")),
         }
     }

@@ -6,15 +6,27 @@ use aioli_timers::Timers;
 use std::{
     any::Any,
     io,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::*, fence},
+    },
     time::{Duration, Instant},
 };
 
+/// Nobody waits in the driver.
+const NOT_DRIVING: u64 = 0;
+
 /// The reactor and the wheels. Wheels count nanoseconds since `origin`.
+///
+/// Whoever waits in the reactor waits for the timers of all wheels, so that one thread wakes for them and not each for its
+/// own. It says until when it will sleep; a worker that goes to sleep elsewhere compares that with its own wheel, and makes
+/// the one who waits look again if its own timer comes first.
 pub(crate) struct JoinedDriver {
     pub(crate) reactor: Reactor,
     wheels: Box<[Arc<Timers>]>,
     origin: Instant,
+    /// Until when whoever drives will sleep, as the wheels count; or [`NOT_DRIVING`].
+    asleep_until: AtomicU64,
 }
 
 impl JoinedDriver {
@@ -22,7 +34,11 @@ impl JoinedDriver {
         Ok(Self {
             reactor: Reactor::new()?,
             wheels: (0..workers).map(|_| Arc::new(Timers::new())).collect(),
-            origin: Instant::now(),
+            // A little ago, so that no deadline of a timer is `NOT_DRIVING`.
+            origin: Instant::now()
+                .checked_sub(Duration::from_secs(1))
+                .unwrap_or_else(Instant::now),
+            asleep_until: AtomicU64::new(NOT_DRIVING),
         })
     }
 
@@ -40,6 +56,16 @@ impl JoinedDriver {
             .unwrap_or(u64::MAX)
     }
 
+    /// How long it is until `deadline`.
+    fn until(&self, deadline: u64) -> Duration {
+        Duration::from_nanos(deadline.saturating_sub(self.nanos(Instant::now())))
+    }
+
+    /// The next expiry of any wheel.
+    fn next_expiry(&self) -> Option<u64> {
+        self.wheels.iter().filter_map(|wheel| wheel.next_expiry()).min()
+    }
+
     fn wait(&self, limit: Option<Duration>) {
         if let Err(error) = self.reactor.wait(limit) {
             // Nothing that a program does makes epoll or kqueue fail; somebody closed a descriptor that is not theirs.
@@ -49,14 +75,26 @@ impl JoinedDriver {
 }
 
 impl Driver for JoinedDriver {
-    fn park(&self, worker: usize, limit: Option<Duration>) {
-        self.wait(limit.into_iter().chain(self.sleep_limit(worker)).min());
-        self.fire_timers(worker);
+    fn park(&self, limit: Option<Duration>) {
+        let mut next = self.next_expiry();
+        // With one worker nobody else has timers, nor sleeps elsewhere.
+        if self.wheels.len() > 1 {
+            // As in the sleep protocol: this one says until when it sleeps, and then looks at the wheels; another one files
+            // a timer, and then looks until when this one sleeps. With a fence between the two on both sides, one of them
+            // sees the other.
+            self.asleep_until.store(next.unwrap_or(u64::MAX), Relaxed);
+            fence(SeqCst);
+            next = self.next_expiry();
+        }
+        let timer = next.map(|next| self.until(next));
+        self.wait(limit.into_iter().chain(timer).min());
+        self.asleep_until.store(NOT_DRIVING, Relaxed);
+        self.fire_timers();
     }
 
-    fn poll(&self, worker: usize) {
+    fn poll(&self) {
         self.wait(Some(Duration::ZERO));
-        self.fire_timers(worker);
+        self.fire_timers();
     }
 
     fn unpark(&self) {
@@ -65,13 +103,27 @@ impl Driver for JoinedDriver {
 
     fn sleep_limit(&self, worker: usize) -> Option<Duration> {
         let next = self.wheels[worker].next_expiry()?;
-        Some(Duration::from_nanos(next.saturating_sub(self.nanos(Instant::now()))))
+        fence(SeqCst);
+        match self.asleep_until.load(Relaxed) {
+            NOT_DRIVING => Some(self.until(next)),
+            until => {
+                if next < until {
+                    self.reactor.notify();
+                }
+                None
+            }
+        }
     }
 
-    fn fire_timers(&self, worker: usize) {
-        let wheel = &self.wheels[worker];
-        if wheel.next_expiry().is_some() {
-            wheel.fire(self.nanos(Instant::now()));
+    fn fire_timers(&self) {
+        let Some(next) = self.next_expiry() else { return };
+        let now = self.nanos(Instant::now());
+        if next <= now {
+            for wheel in &self.wheels {
+                if wheel.next_expiry().is_some_and(|next| next <= now) {
+                    wheel.fire(now);
+                }
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{builder::Builder, event_loop::EventLoop};
 use crate::task::JoinError;
 use aioli_executor::Executor;
-use std::{fmt, future::IntoFuture, panic::resume_unwind};
+use std::{fmt, future::IntoFuture};
 
 /// An event loop that can run one main future after the other.
 ///
@@ -39,7 +39,7 @@ impl Runner {
     pub fn run<F: IntoFuture>(&mut self, main: F) -> F::Output {
         match self.try_run(main) {
             Ok(value) => value,
-            Err(JoinError::Panicked(payload)) => resume_unwind(payload),
+            Err(JoinError::Panicked(panic)) => panic.resume(),
             Err(JoinError::Cancelled) => {
                 panic!("the main future was cancelled, so `run` has no value to give: use `Runner::try_run`")
             }

@@ -6,7 +6,7 @@ mod to_thread;
 mod yield_now;
 
 pub use aioli_executor::{
-    Defer, Join, JoinError, JoinRef, Task, TaskRef, UnhandledPanic, current_task, defer, poll_budget,
+    Defer, Join, JoinError, JoinRef, Panic, Task, TaskRef, UnhandledPanic, current_task, defer, poll_budget,
 };
 pub use create::{create_local_task, create_task};
 pub use gather::{Gather, IntoTask, gather};

@@ -36,7 +36,7 @@ use std::{
 /// Dropping it stops the timer; nothing is lost.
 pub fn sleep(duration: Duration) -> Sleep {
     Sleep::until(match duration {
-        Duration::ZERO => Deadline::Now,
+        Duration::ZERO => Deadline::NextTurn,
         _ => Instant::now()
             .checked_add(duration)
             .map_or(Deadline::Never, Deadline::At),
@@ -54,7 +54,9 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
 #[derive(Clone, Copy, Debug)]
 enum Deadline {
     /// At the next turn.
-    Now,
+    NextTurn,
+    /// It is over.
+    Passed,
     At(Instant),
     /// Beyond the clock's range.
     Never,
@@ -82,7 +84,7 @@ impl Sleep {
     pub fn deadline(&self) -> Option<Instant> {
         match self.deadline {
             Deadline::At(instant) => Some(instant),
-            Deadline::Now | Deadline::Never => None,
+            Deadline::NextTurn | Deadline::Passed | Deadline::Never => None,
         }
     }
 
@@ -109,12 +111,11 @@ impl Future for Sleep {
             return wheel.poll(&mut this.entry, 0, cx);
         }
         match this.deadline {
-            Deadline::Now => {
-                // Ready when it is polled next, by then in the past.
-                this.deadline = Deadline::At(Instant::now());
+            Deadline::NextTurn => {
+                this.deadline = Deadline::Passed;
                 cx.waker().wake_by_ref();
-                return Poll::Pending;
             }
+            Deadline::Passed => return Poll::Ready(()),
             Deadline::At(deadline) => with_driver(|driver, worker| {
                 let wheel = driver.wheel(worker);
                 let _ = wheel.poll(&mut this.entry, driver.nanos(deadline), cx);

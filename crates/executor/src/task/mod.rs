@@ -22,7 +22,7 @@ mod waker;
 
 pub use cell::{Reason, Runnable, Schedule, TaskPtr};
 pub use handle::{Join, JoinRef, Task, TaskRef, current_task};
-pub use outcome::{JoinError, Unhandled, UnhandledPanic};
+pub use outcome::{JoinError, Panic, Unhandled, UnhandledPanic};
 
 pub(crate) use cell::{Header, Links};
 

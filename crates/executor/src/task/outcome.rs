@@ -43,12 +43,12 @@ impl Failure {
     pub(super) fn into_join_error(self) -> JoinError {
         match self {
             Failure::Cancelled => JoinError::Cancelled,
-            Failure::Panicked(mut panicked) => JoinError::Panicked(
-                panicked
-                    .payload
-                    .take()
-                    .expect("a panic has a payload until somebody looks at it"),
-            ),
+            Failure::Panicked(mut panicked) => {
+                let payload = panicked.payload.take();
+                JoinError::Panicked(Panic(
+                    payload.expect("a panic has a payload until somebody looks at it"),
+                ))
+            }
         }
     }
 }
@@ -73,8 +73,37 @@ impl Drop for Panicked {
 pub enum JoinError {
     /// The task was cancelled before it had a value.
     Cancelled,
-    /// The task panicked, with this payload.
-    Panicked(Box<dyn Any + Send>),
+    /// The task panicked, with this.
+    Panicked(Panic),
+}
+
+/// What a panic carried.
+pub struct Panic(Box<dyn Any + Send>);
+
+// SAFETY: a shared reference gives nothing of the payload but a text, if it is one, and texts are `Sync`.
+unsafe impl Sync for Panic {}
+
+impl Panic {
+    /// The panic's message, where it has one.
+    pub fn message(&self) -> &str {
+        message(&*self.0)
+    }
+
+    /// The payload, for [`std::panic::resume_unwind`] or to be downcast.
+    pub fn into_payload(self) -> Box<dyn Any + Send> {
+        self.0
+    }
+
+    /// Lets the panic go on here, as if it had happened here, without another message.
+    pub fn resume(self) -> ! {
+        std::panic::resume_unwind(self.0)
+    }
+}
+
+impl fmt::Debug for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Panic").field(&self.message()).finish()
+    }
 }
 
 impl JoinError {
@@ -86,18 +115,6 @@ impl JoinError {
     /// Whether the task panicked.
     pub fn is_panic(&self) -> bool {
         matches!(self, JoinError::Panicked(_))
-    }
-
-    /// The panic's payload, for [`std::panic::resume_unwind`]; the error itself if it was no panic.
-    ///
-    /// # Errors
-    ///
-    /// The error, unchanged, if the task was cancelled.
-    pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, JoinError> {
-        match self {
-            JoinError::Panicked(payload) => Ok(payload),
-            other => Err(other),
-        }
     }
 }
 
@@ -116,7 +133,7 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             JoinError::Cancelled => f.write_str("the task was cancelled"),
-            JoinError::Panicked(payload) => write!(f, "the task panicked: {}", message(&**payload)),
+            JoinError::Panicked(panic) => write!(f, "the task panicked: {}", panic.message()),
         }
     }
 }
@@ -125,7 +142,7 @@ impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             JoinError::Cancelled => f.write_str("Cancelled"),
-            JoinError::Panicked(payload) => f.debug_tuple("Panicked").field(&message(&**payload)).finish(),
+            JoinError::Panicked(panic) => f.debug_tuple("Panicked").field(&panic.message()).finish(),
         }
     }
 }

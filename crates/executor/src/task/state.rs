@@ -145,7 +145,7 @@ impl State {
     /// A new task: scheduled, with a handle. One reference is the runtime's, the other the handle's.
     pub(crate) fn new(bound: bool) -> Self {
         Self(AtomicUsize::new(
-            SCHEDULED | JOIN | if bound { BOUND } else { 0 } | 2 * REF,
+            SCHEDULED | JOIN | if bound { BOUND } else { 0 } | (2 * REF),
         ))
     }
 
