@@ -324,17 +324,21 @@ impl Worker {
 
     fn leave_driver(&self) {
         self.in_driver.set(false);
-        match &self.queue {
-            Queue::Stealing(queue) if queue.deque.len() > 1 => self.help_wanted(),
-            _ => {}
-        }
+        self.call_for_help(1);
     }
 
-    /// There is more in the deque than this worker is about to run.
+    /// Wakes somebody for the tasks in the deque, but for the `own` that this worker is about to run, if they are worth it:
+    /// if running them would take longer than waking somebody does. That is some tens of microseconds, and about as many turns
+    /// as this worker has between two glances say how long its turns are: for long ones a single task is enough, for tiny ones
+    /// it takes a hundred.
     #[inline]
-    fn help_wanted(&self) {
-        // Without the fence of the sleep protocol: this worker is awake and will run the tasks if nobody else does.
-        if self.shared.idle.wants_waking() {
+    fn call_for_help(&self, own: usize) {
+        // Without the fence of the sleep protocol: this worker is awake and runs the tasks if nobody else does; and if it
+        // is stuck, the one on watch finds them.
+        let Queue::Stealing(queue) = &self.queue else {
+            return;
+        };
+        if self.shared.idle.wants_waking() && queue.deque.len() > own + (self.turns.get() / 2) as usize {
             self.shared.wake_one();
         }
     }
@@ -343,7 +347,7 @@ impl Worker {
     fn push(&self, task: Runnable, reason: Reason) {
         let in_driver = self.in_driver.get();
         if self.queue.push(task, reason, !in_driver) && !in_driver {
-            self.help_wanted();
+            self.call_for_help(0);
         }
     }
 
