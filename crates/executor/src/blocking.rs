@@ -58,12 +58,18 @@ pub(crate) struct Pool {
     threads: ThreadConfig,
     most_threads: usize,
     keep_alive: Duration,
-    unhandled: Unhandled,
+    /// The runtime's.
+    unhandled: Arc<Mutex<Unhandled>>,
 }
 
 struct State {
     queue: VecDeque<Runnable>,
+    /// Those that nobody has begun to join.
     threads: HashMap<ThreadId, JoinHandle<()>>,
+    /// How many take jobs.
+    working: usize,
+    /// The thread that left last. It has joined the one before it, so that whoever joins it has joined all.
+    left: Option<JoinHandle<()>>,
     /// Threads that wait for a job.
     idle: usize,
     /// A thread has been woken or started and has not taken the lock yet.
@@ -76,12 +82,14 @@ impl Pool {
         threads: ThreadConfig,
         most_threads: usize,
         keep_alive: Duration,
-        unhandled: Unhandled,
+        unhandled: Arc<Mutex<Unhandled>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 queue: VecDeque::new(),
                 threads: HashMap::new(),
+                working: 0,
+                left: None,
                 idle: 0,
                 coming: false,
                 stopping: false,
@@ -123,15 +131,16 @@ impl Pool {
         } else if state.idle > 0 {
             state.coming = true;
             pool.wake.notify_one();
-        } else if state.threads.len() < pool.most_threads {
+        } else if state.working < pool.most_threads {
             let this = pool.clone();
             match pool.threads.spawn(move || Self::work(&this)) {
                 Ok(thread) => {
                     state.coming = true;
+                    state.working += 1;
                     state.threads.insert(thread.thread().id(), thread);
                 }
                 // The system has no more threads: those that are there will do. Without any, nobody ever would.
-                Err(error) if state.threads.is_empty() => {
+                Err(error) if state.working == 0 => {
                     state.queue.pop_back().into_iter().for_each(Runnable::abandon);
                     panic!("cannot start a thread for blocking calls: {error}");
                 }
@@ -154,6 +163,7 @@ impl Pool {
                 continue;
             }
             if state.stopping {
+                state.working -= 1;
                 return;
             }
             state.idle += 1;
@@ -162,7 +172,11 @@ impl Pool {
             // Whoever comes is the one who was coming, or as good.
             state.coming = false;
             if waited.timed_out() && state.queue.is_empty() && !state.stopping {
-                state.threads.remove(&thread::current().id());
+                state.working -= 1;
+                let this = state.threads.remove(&thread::current().id());
+                let before = std::mem::replace(&mut state.left, this);
+                drop(state);
+                before.into_iter().for_each(join);
                 return;
             }
         }
@@ -170,17 +184,30 @@ impl Pool {
 
     /// Waits until all calls that were submitted have returned, and for the threads to end.
     pub(crate) fn stop(&self) {
-        let threads = {
-            let mut state = self.state.lock();
-            state.stopping = true;
-            std::mem::take(&mut state.threads)
-        };
+        self.state.lock().stopping = true;
         self.wake.notify_all();
-        for thread in threads.into_values() {
-            // Calls are caught; what can panic is a hook of the user's, and that is said by the panic itself.
-            let _ = thread.join();
+        loop {
+            // As long as there are calls, there may be new threads to make them.
+            let threads: Vec<_> = {
+                let state = &mut *self.state.lock();
+                state
+                    .threads
+                    .drain()
+                    .map(|(_, thread)| thread)
+                    .chain(state.left.take())
+                    .collect()
+            };
+            if threads.is_empty() {
+                return;
+            }
+            threads.into_iter().for_each(join);
         }
     }
+}
+
+fn join(thread: JoinHandle<()>) {
+    // Calls are caught; what can panic is a hook of the user's, and that is said by the panic itself.
+    let _ = thread.join();
 }
 
 /// A call, as a future that is ready when it is polled first.
@@ -214,6 +241,6 @@ impl Schedule for Pooled {
     fn release(&self, _: TaskPtr) {}
 
     fn unhandled(&self) -> Unhandled {
-        self.0.unhandled.clone()
+        self.0.unhandled.lock().clone()
     }
 }

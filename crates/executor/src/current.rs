@@ -40,6 +40,8 @@ pub(crate) fn scope() -> Option<NonNull<Scope>> {
 pub(crate) struct Restore {
     task: Option<NonNull<Header>>,
     scope: Option<NonNull<Scope>>,
+    /// `None`: what is polled inside takes from the budget of the poll around it.
+    budget: Option<u32>,
 }
 
 impl Drop for Restore {
@@ -48,6 +50,9 @@ impl Drop for Restore {
         CURRENT.with(|current| {
             current.task.set(self.task);
             current.scope.set(self.scope);
+            if let Some(budget) = self.budget {
+                current.budget.set(budget);
+            }
         });
     }
 }
@@ -55,12 +60,10 @@ impl Drop for Restore {
 /// Makes `task` current, with a full budget, until the guard is dropped.
 #[inline]
 pub(crate) fn enter(task: NonNull<Header>) -> Restore {
-    CURRENT.with(|current| {
-        current.budget.set(BUDGET);
-        Restore {
-            task: current.task.replace(Some(task)),
-            scope: current.scope.take(),
-        }
+    CURRENT.with(|current| Restore {
+        task: current.task.replace(Some(task)),
+        scope: current.scope.take(),
+        budget: Some(current.budget.replace(BUDGET)),
     })
 }
 
@@ -70,6 +73,7 @@ pub(crate) fn enter_scope(scope: NonNull<Scope>) -> Restore {
     CURRENT.with(|current| Restore {
         task: current.task.get(),
         scope: current.scope.replace(Some(scope)),
+        budget: None,
     })
 }
 
@@ -80,6 +84,8 @@ pub(crate) fn enter_scope(scope: NonNull<Scope>) -> Restore {
 #[inline]
 pub fn poll_budget(cx: &mut Context<'_>) -> Poll<()> {
     CURRENT.with(|current| match current.budget.get().checked_sub(1) {
+        // Outside any task there is nobody to give way to.
+        _ if current.task.get().is_none() => Poll::Ready(()),
         Some(rest) => {
             current.budget.set(rest);
             Poll::Ready(())

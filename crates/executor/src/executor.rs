@@ -16,7 +16,7 @@ use crate::{
     task::{JoinError, Task, TaskRef, Unhandled},
     worker::{self, Worker},
 };
-use aioli_primitives::sync::Arc;
+use aioli_primitives::sync::{Arc, Mutex};
 use std::{
     future::Future,
     io,
@@ -96,13 +96,14 @@ impl Executor {
                 }
             })
             .unzip();
+        let unhandled = Arc::new(Mutex::new(config.unhandled));
         let pool = Pool::new(
             config.blocking_threads,
             config.max_blocking_threads,
             config.blocking_keep_alive,
-            config.unhandled.clone(),
+            unhandled.clone(),
         );
-        let shared = Shared::new(stealers, driver, config.unhandled, pool);
+        let shared = Shared::new(stealers, driver, unhandled, pool);
         let handle = Handle(shared.clone());
         let mut queues = queues.into_iter();
         let first = queues.next().expect("there is at least one worker");
@@ -175,7 +176,8 @@ impl Executor {
             for task in &leftovers {
                 task.cancel();
             }
-            self.worker.run_until(until_finished(leftovers, || shared.is_empty()));
+            self.worker
+                .run_until(until_finished(leftovers, || shared.all_have_arrived()));
         }
         shared.stop();
         for thread in self.threads.drain(..) {
@@ -186,8 +188,8 @@ impl Executor {
     }
 }
 
-/// Asks whether all of `tasks` are over; where there are none, whether `otherwise`.
-fn until_finished(tasks: Vec<TaskRef>, otherwise: impl Fn() -> bool) -> impl Fn() -> bool {
+/// Asks whether all of `tasks` are over; and where there are none, whether those that are on their way `have_arrived`.
+fn until_finished(tasks: Vec<TaskRef>, have_arrived: impl Fn() -> bool) -> impl Fn() -> bool {
     let none = tasks.is_empty();
     let rest = std::cell::RefCell::new(tasks);
     move || {
@@ -195,7 +197,7 @@ fn until_finished(tasks: Vec<TaskRef>, otherwise: impl Fn() -> bool) -> impl Fn(
         while rest.last().is_some_and(TaskRef::is_finished) {
             rest.pop();
         }
-        rest.is_empty() && (!none || otherwise())
+        rest.is_empty() && (!none || have_arrived())
     }
 }
 

@@ -49,13 +49,15 @@ pub(crate) struct Shared {
     pub(crate) driver: Arc<dyn Driver>,
     /// Whoever holds it waits in the driver or polls it.
     pub(crate) driving: Mutex<()>,
+    /// How often somebody has slept in the driver.
+    pub(crate) drives: AtomicUsize,
     /// Tasks from other threads that have not had their first turn, and whether more are let in.
     gate: CachePadded<AtomicUsize>,
     /// The runtime is closing: every task that ends tells worker 0.
     closing: AtomicBool,
     /// Workers other than 0 are to return.
     stop: AtomicBool,
-    unhandled: Mutex<Unhandled>,
+    unhandled: Arc<Mutex<Unhandled>>,
     /// Where the next newcomer's home is.
     next_home: AtomicUsize,
     pub(crate) pool: Arc<Pool>,
@@ -78,7 +80,7 @@ impl Shared {
     pub(crate) fn new(
         stealers: Vec<Option<Stealer<Runnable>>>,
         driver: Arc<dyn Driver>,
-        unhandled: Unhandled,
+        unhandled: Arc<Mutex<Unhandled>>,
         pool: Arc<Pool>,
     ) -> Arc<Self> {
         let workers = stealers.len();
@@ -99,10 +101,11 @@ impl Shared {
             watch: Watch::new(),
             driver,
             driving: Mutex::new(()),
+            drives: AtomicUsize::new(0),
             gate: CachePadded::new(AtomicUsize::new(0)),
             closing: AtomicBool::new(false),
             stop: AtomicBool::new(false),
-            unhandled: Mutex::new(unhandled),
+            unhandled,
             next_home: AtomicUsize::new(0),
             pool,
         });
@@ -127,11 +130,11 @@ impl Shared {
         let home = &self.homes[self.next_home.fetch_add(1, Relaxed) % self.workers()];
         // SAFETY: the future is `Send` and borrows nothing.
         let (runnable, task) = unsafe { task::create(future, Newcomer(home.ptr()), location) };
-        if self.gate.fetch_add(NEWCOMER, AcqRel) & CLOSED == 0 {
-            self.inject(runnable);
-        } else {
-            runnable.abandon();
-            self.gate.fetch_sub(NEWCOMER, AcqRel);
+        let enter = |gate| (gate & CLOSED == 0).then_some(gate + NEWCOMER);
+        match self.gate.fetch_update(AcqRel, Acquire, enter) {
+            Ok(_) => self.inject(runnable),
+            // It was never counted, so the end does not wait for it.
+            Err(_) => runnable.abandon(),
         }
         task
     }
@@ -190,10 +193,19 @@ impl Shared {
         self.gate.load(Acquire) & CLOSED != 0
     }
 
+    /// Whether every task that was let in from outside has had its first turn, and is in a set.
+    pub(crate) fn all_have_arrived(&self) -> bool {
+        self.gate.load(Acquire) < NEWCOMER
+    }
+
     /// Whether no task is left.
     pub(crate) fn is_empty(&self) -> bool {
-        // In this order: a newcomer enters a set before it leaves the gate.
-        self.gate.load(Acquire) < NEWCOMER && self.homes.iter().all(|home| home.live.lock().len() == 0)
+        // In this order: a newcomer enters a set before it leaves the gate. And all sets at once: a task of one home
+        // may create one in another while it ends, and looked at one by one each could be empty in its moment.
+        self.all_have_arrived() && {
+            let sets: Vec<_> = self.homes.iter().map(|home| home.live.lock()).collect();
+            sets.iter().all(|live| live.len() == 0)
+        }
     }
 
     pub(crate) fn stop(&self) {
@@ -327,7 +339,10 @@ impl Schedule for Newcomer {
         // SAFETY: the task is not complete.
         let shared = unsafe { self.0.shared() };
         // After it has entered the set, so that it is seen in one place at least.
-        shared.gate.fetch_sub(NEWCOMER, AcqRel);
+        if shared.gate.fetch_sub(NEWCOMER, AcqRel) & CLOSED != 0 {
+            // Worker 0 waits for the gate to be empty, or for this task to be in a set.
+            shared.unpark(0);
+        }
     }
 
     fn release(&self, task: TaskPtr) {

@@ -10,12 +10,12 @@
 //!
 //! While somebody works, *one* of the sleepers sleeps with a limit of [`WATCH`]. When the limit is over it fires the timers
 //! that are due, looks for work as any worker does, and goes to sleep again, in the driver if that is free. So an event
-//! waits for a stuck worker no longer than the limit. When nobody works and nobody has since the last look, it sleeps
+//! waits for a stuck worker no longer than two limits. When nobody works and nobody has since the last look, it sleeps
 //! without a limit: an idle runtime does not wake up.
 //!
-//! The one on watch does not take the driver at once: the one who has just left it is mostly back in microseconds, and if
-//! the two changed places at each event, each event would cost a wake-up. Only the last to fall asleep never leaves the
-//! driver empty.
+//! The one on watch does not take the driver at once, but only when nobody has been there for a whole limit: the one who
+//! has just left it is mostly back in microseconds, and if the two changed places at each event, each event would cost a
+//! wake-up. Only the last to fall asleep never leaves the driver empty.
 //!
 //! | state | meaning | moves to |
 //! |---|---|---|
@@ -34,7 +34,7 @@ use aioli_primitives::sync::atomic::{
 };
 use std::time::Duration;
 
-/// How long an event may have to wait for a worker that is stuck.
+/// Half of how long an event may have to wait for a worker that is stuck.
 pub(crate) const WATCH: Duration = Duration::from_millis(20);
 
 const NONE: usize = 0;

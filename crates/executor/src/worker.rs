@@ -17,7 +17,11 @@ use crate::{
     task::{self, Reason, Runnable, Task},
     watch::WATCH,
 };
-use aioli_primitives::{deque::Steal, sync::Arc, thread_local};
+use aioli_primitives::{
+    deque::Steal,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    thread_local,
+};
 use std::{
     cell::Cell,
     future::Future,
@@ -57,8 +61,8 @@ pub(crate) struct Worker {
     resting: Cell<bool>,
     /// As much as it knows of [`Watch`](crate::watch::Watch).
     starts_seen: Cell<usize>,
-    /// It has been on watch since it last ran a task.
-    watched: Cell<bool>,
+    /// How often somebody had been in the driver when this worker, on watch, looked last.
+    drives_seen: Cell<Option<usize>>,
     /// It is inside the driver: what it wakes there it does not race through the slot, nor wake others for one by one.
     in_driver: Cell<bool>,
     /// Turns until the next look at the clock, and between two.
@@ -85,7 +89,7 @@ impl Worker {
             searching: Cell::new(false),
             resting: Cell::new(false),
             starts_seen: Cell::new(0),
-            watched: Cell::new(false),
+            drives_seen: Cell::new(None),
             in_driver: Cell::new(false),
             turns_left: Cell::new(1),
             turns: Cell::new(1),
@@ -144,7 +148,7 @@ impl Worker {
     /// Ends the search, and sees to it that somebody watches.
     fn begin_to_work(&self) {
         self.resting.set(false);
-        self.watched.set(false);
+        self.drives_seen.set(None);
         let shared = &*self.shared;
         if shared.workers() == 1 {
             return;
@@ -299,9 +303,11 @@ impl Worker {
             self.park(None, true);
             return;
         }
-        // One who begins to watch leaves the driver to those who work: they are back there in no time, mostly. After the
-        // first limit it was not so.
-        self.park(Some(WATCH), all_asleep || self.watched.replace(true));
+        // The driver is left to those who work, unless none of them has been there for a whole watch: changing places with
+        // one who is back in no time would cost two wake-ups. The last to fall asleep always takes it.
+        let drives = shared.drives.load(Relaxed);
+        let deserted = self.drives_seen.replace(Some(drives)) == Some(drives);
+        self.park(Some(WATCH), all_asleep || deserted);
         shared.watch.give_up();
         shared.driver.fire_timers();
     }
@@ -311,7 +317,13 @@ impl Worker {
         let shared = &*self.shared;
         let parker = &shared.homes[self.index].parker;
         match may_drive.then(|| shared.driving.try_lock()).flatten() {
-            Some(_driving) => parker.drive(&*shared.driver, limit),
+            Some(_driving) => {
+                // Relaxed: a count of which only changes matter. Not a read-modify-write: only whoever drives writes it.
+                shared
+                    .drives
+                    .store(shared.drives.load(Relaxed).wrapping_add(1), Relaxed);
+                parker.drive(&*shared.driver, limit);
+            }
             None => {
                 let timer = shared.driver.sleep_limit(self.index);
                 parker.park(limit.into_iter().chain(timer).min());

@@ -95,7 +95,12 @@ impl Interval {
         ready!(Pin::new(&mut self.sleep).poll(cx));
         self.next = match self.missed {
             MissedTicks::Burst => this.checked_add(self.period),
-            MissedTicks::Delay => this.max(Instant::now()).checked_add(self.period),
+            MissedTicks::Delay => {
+                let now = Instant::now();
+                let missed = now.saturating_duration_since(this) >= self.period;
+                let from = if missed { now } else { this };
+                from.checked_add(self.period)
+            }
             MissedTicks::Skip => {
                 let late = Instant::now().saturating_duration_since(this).as_nanos();
                 let gone = late / self.period.as_nanos() + 1;

@@ -61,7 +61,7 @@ impl Drop for Panicked {
                 location: self.location,
                 payload,
             };
-            self.unhandled.report(&panic);
+            self.unhandled.report(panic);
         }
     }
 }
@@ -214,10 +214,14 @@ impl Unhandled {
         Self(Arc::new(handler))
     }
 
-    pub(super) fn report(&self, panic: &UnhandledPanic) {
-        // A handler that panics must not take a worker, or a destructor, with it; what it was told is printed instead.
-        if catch_unwind(AssertUnwindSafe(|| (self.0)(panic))).is_err() {
-            print_to_stderr(panic);
+    /// Never unwinds: this is called by workers, which outlive every task, and by destructors.
+    pub(super) fn report(&self, panic: UnhandledPanic) {
+        if catch_unwind(AssertUnwindSafe(|| (self.0)(&panic))).is_err() {
+            print_to_stderr(&panic);
+        }
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            // The payload's destructor has panicked, and this payload may be of the same kind.
+            std::mem::forget(another);
         }
     }
 }

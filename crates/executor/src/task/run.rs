@@ -135,5 +135,5 @@ pub(super) unsafe fn abandon(header: NonNull<Header>) {
 fn report(header: NonNull<Header>, payload: Box<dyn Any + Send>) {
     // SAFETY: only called by the runner, before the task is released.
     let unhandled = unsafe { (header.as_ref().vtable.unhandled)(header) };
-    unhandled.report(&UnhandledPanic::new(&TaskRef::new(header), payload));
+    unhandled.report(UnhandledPanic::new(&TaskRef::new(header), payload));
 }
