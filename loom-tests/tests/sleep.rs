@@ -3,7 +3,7 @@
 //! Each model says on which change of the code it was seen to fail.
 #![cfg(loom)]
 
-use aioli_executor::{Driver, idle::Idle, parker::Parker};
+use aioli_executor::{Driver, idle::Idle, parker::Parker, watch::Watch};
 use loom::{
     sync::{
         Arc, Condvar, Mutex,
@@ -206,5 +206,26 @@ fn inject_x_search_x_sleep() {
         workers.work(0);
         producer.join().unwrap();
         other.join().unwrap();
+    });
+}
+
+/// A worker begins to work while the one on watch, who saw nobody work, gives the watch up: the first asks for somebody to
+/// watch it, or the second takes the watch again.
+///
+/// Fails without the fence in `work_begins`, without the one in `take`, and when `take` does not look at the count.
+#[test]
+fn work_begins_x_watch_ends() {
+    loom::model(|| {
+        let watch = Arc::new(Watch::new());
+        let mut seen = 1;
+        assert!(watch.take(&mut seen, true), "there was work that it had not seen");
+        let worker = {
+            let watch = watch.clone();
+            thread::spawn(move || watch.work_begins())
+        };
+        watch.give_up();
+        let on_watch = watch.take(&mut seen, true);
+        let requested = worker.join().unwrap();
+        assert!(requested || on_watch, "nobody watches");
     });
 }

@@ -44,13 +44,13 @@
 //! `AIOLI_WORKERS` in the environment says, or the machine has cores. The thread that calls [`run`] is one of them. With one
 //! worker there is one thread, and tasks run in asyncio's order: first in, first out.
 //!
-//! Free functions act on the loop of the worker that they are called on, and panic, saying so, where there is none. Other threads
-//! hold an [`EventLoop`].
+//! Free functions act on the loop of the worker that they are called on, and panic, saying so, where they need one and there is none.
+//! Other threads hold an [`EventLoop`].
 //!
 //! # Giving way
 //!
 //! Tasks are not preempted. One that computes for long calls [`yield_now`] now and then, or computes in [`to_thread`]. A task whose
-//! operations are always ready gives way by itself after 128 of them.
+//! sockets, timers and joins are always ready gives way by itself after 128 of them.
 
 pub mod net;
 pub mod streams;

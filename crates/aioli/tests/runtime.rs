@@ -2,7 +2,7 @@
 
 mod common;
 
-use aioli::{BuildError, Builder, EventLoop, JoinError, Runner};
+use aioli::{BuildError, Builder, EventLoop, JoinError, Runner, create_task};
 use common::*;
 use std::{
     env,
@@ -289,5 +289,25 @@ fn all_tasks_are_those_that_are_not_over() {
         task.cancel();
         assert!(task.await.is_err());
         assert!(EventLoop::current().all_tasks() == [me]);
+    });
+}
+
+#[test]
+fn a_runner_that_is_dropped_inside_another_loop_ends_its_tasks_all_the_same() {
+    let census = Census::default();
+    let mut inner = Builder::new().workers(1).build().unwrap();
+    let guard = census.guard();
+    inner.run(async {
+        create_task(async move {
+            let _guard = guard;
+            pending::<()>().await;
+        })
+        .detach();
+    });
+    run(1, async {
+        let other = create_task(async { 7 });
+        drop(inner);
+        assert_eq!((census.made(), census.gone()), (1, 1));
+        assert_eq!(other.await.unwrap(), 7);
     });
 }

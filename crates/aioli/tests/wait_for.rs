@@ -2,7 +2,7 @@
 
 mod common;
 
-use aioli::{TimeoutError, create_task, defer, sleep, wait_for, yield_now};
+use aioli::{EventLoop, TimeoutError, create_task, defer, sleep, wait_for, yield_now};
 use common::*;
 use std::{
     future::{Future, pending, poll_fn, ready},
@@ -235,4 +235,21 @@ fn the_error_says_what_it_is() {
         let wait = pin!(wait_for(pending::<()>(), LONG));
         assert!(format!("{wait:?}").contains("expired: false"));
     });
+}
+
+#[test]
+fn deferred_work_that_panics_is_reported_and_the_value_comes_all_the_same() {
+    for workers in WORKERS {
+        let log = Log::default();
+        run(workers, async {
+            let theirs = log.clone();
+            EventLoop::current().set_exception_handler(move |panic| theirs.add(panic.message()));
+            let body = async {
+                let _guard = defer(async { panic!("while cleaning up") });
+                3
+            };
+            assert_eq!(wait_for(body, LONG).await, Ok(3));
+        });
+        assert_eq!(log.lines(), ["while cleaning up"]);
+    }
 }

@@ -160,11 +160,8 @@ impl Executor {
         &self.handle
     }
 
-    /// Cancels what is left, waits for its cleanup, and stops all threads; does nothing the second time.
-    ///
-    /// # Panics
-    ///
-    /// If an event loop runs on this thread.
+    /// Cancels what is left, waits for its cleanup, and stops all threads; does nothing the second time. Called from a task of
+    /// another runtime, it blocks that one's worker meanwhile.
     pub fn close(&mut self) {
         let shared = &*self.worker.shared;
         if shared.is_stopped() {

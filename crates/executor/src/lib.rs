@@ -63,7 +63,8 @@ pub mod parker;
 mod queue;
 mod scope;
 mod shared;
-mod watch;
+#[doc(hidden)]
+pub mod watch;
 mod worker;
 
 pub use blocking::{ThreadConfig, ThreadHook};
@@ -73,4 +74,4 @@ pub use executor::{Config, Executor, Handle};
 pub use into_task::IntoTask;
 pub use scope::{Defer, Scoped, defer};
 pub use task::{Join, JoinError, JoinRef, Panic, Task, TaskRef, Unhandled, UnhandledPanic, current_task};
-pub use worker::{spawn, spawn_local, with_driver, worker_index};
+pub use worker::{no_loop, spawn, spawn_local, with_driver, worker_index};

@@ -1,11 +1,11 @@
 //! Scopes: what a cancellation stops, and what keeps the async work that a dropped future leaves behind.
 //!
 //! A future that is being dropped cannot await. It may *defer* work instead: hand a future to the innermost scope
-//! around it, which finishes it before it ends itself. Every task has a root scope; [`Scoped`] makes one anywhere.
-//! A scope's work is run by whoever polls the scope, in the order in which it was deferred, and nothing cancels it.
-//! When a `Scoped` is itself dropped from outside, its work moves to the scope around it.
+//! around it. Every task has a root scope; [`Scoped`] makes one anywhere. The scope runs what was deferred, in the order in
+//! which it was, at once and alongside what else of the scope goes on; nothing cancels it, and the scope ends only when it is
+//! done. When a `Scoped` is itself dropped from outside, its work moves to the scope around it.
 
-use crate::current;
+use crate::{current, task};
 use pin_project_lite::pin_project;
 use std::{
     any::Any,
@@ -19,7 +19,6 @@ use std::{
 };
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
-type OnPanic<'a> = &'a mut dyn FnMut(Box<dyn Any + Send>);
 
 /// The deferred work of one scope. Only whoever polls or drops the scope at the moment touches it, on its own thread.
 pub(crate) struct Scope {
@@ -45,8 +44,14 @@ impl Scope {
         self.deferred.borrow_mut().pop_front()
     }
 
-    /// Runs deferred work as far as it goes. `true`: all of it is done.
-    pub(crate) fn poll_deferred(&self, cx: &mut Context<'_>, on_panic: OnPanic<'_>) -> bool {
+    /// Runs deferred work as far as it goes. `true`: all of it is done. Panics are reported.
+    #[inline]
+    pub(crate) fn poll_deferred(&self, cx: &mut Context<'_>) -> bool {
+        self.is_empty() || self.poll_deferred_slow(cx)
+    }
+
+    #[cold]
+    fn poll_deferred_slow(&self, cx: &mut Context<'_>) -> bool {
         loop {
             // Taken out while it runs, because it may defer more.
             let Some(mut work) = self.pop() else {
@@ -57,29 +62,39 @@ impl Scope {
                     self.deferred.borrow_mut().push_front(work);
                     return false;
                 }
-                Ok(Poll::Ready(())) => drop_caught(work, on_panic),
+                Ok(Poll::Ready(())) => drop_caught(work),
                 Err(payload) => {
-                    on_panic(payload);
-                    drop_caught(work, on_panic);
+                    report(payload);
+                    drop_caught(work);
                 }
             }
         }
     }
 
     /// Gives deferred work up.
-    pub(crate) fn drop_deferred(&self, on_panic: OnPanic<'_>) {
+    pub(crate) fn drop_deferred(&self) {
         loop {
             let Some(work) = self.pop() else {
                 return;
             };
-            drop_caught(work, on_panic);
+            drop_caught(work);
         }
     }
 }
 
-fn drop_caught(work: Work, on_panic: OnPanic<'_>) {
+fn drop_caught(work: Work) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(work))) {
-        on_panic(payload);
+        report(payload);
+    }
+}
+
+/// Reports a panic of deferred work, on behalf of the current task.
+fn report(payload: Box<dyn Any + Send>) {
+    match current::task() {
+        // SAFETY: `current` names a task only while its runner is up the stack.
+        Some(task) => unsafe { task::report(task, payload) },
+        // On a foreign executor nobody is there to be told but the one who polls.
+        None => resume_unwind(payload),
     }
 }
 
@@ -120,14 +135,17 @@ where
     }
 }
 
-/// Promises that `work` will be done when the returned guard is dropped, however that comes about: at the end of the
-/// block, by `?`, or because the task was cancelled. The scope around (a task, a timeout) ends only when the work is
-/// done; nothing cancels it.
+/// Promises that `work` will be done: it begins when the returned guard is dropped, however that comes about (at the end of the
+/// block, by `?`, or because the task was cancelled), and the scope around does not end before the work has.
 ///
-/// The counterpart of `finally: await ...` in asyncio. Outside any task the work becomes a task of the running loop;
-/// without a loop it is dropped.
+/// *The scope around* is the innermost of: the task; a `wait_for`. Its deferred work runs one after the other, in the order in
+/// which the guards were dropped (in a block the last one first), alongside what else the scope still does, and nothing
+/// cancels it.
 ///
-/// # Panics
+/// The counterpart of `finally: await ...` in asyncio, but for this: after a block that ends normally, what follows does
+/// not wait for the work. Where it has to, await the work itself: `guard.disarm().await`.
+///
+/// Outside any task the work becomes a task of the running loop; without a loop it is dropped.
 ///
 /// A panic of the work is reported to the unhandled-panic handler.
 pub fn defer<F>(work: F) -> Defer<F>
@@ -223,31 +241,19 @@ impl<F: Future> Future for Scoped<F> {
                 let _scope = current::enter_scope(NonNull::from(&*this.scope));
                 body.poll(cx)
             };
-            match polled {
-                Poll::Ready(value) => *this.value = Some(value),
-                Poll::Pending => return Poll::Pending,
+            if let Poll::Ready(value) = polled {
+                *this.value = Some(value);
+                drop_within(this.scope, this.body.as_mut());
             }
-            drop_within(this.scope, this.body);
         }
-        if this.scope.is_empty() || finish(this.scope, cx) {
+        let done = this.scope.is_empty() || {
+            let _scope = current::enter_scope(NonNull::from(&*this.scope));
+            this.scope.poll_deferred(cx)
+        };
+        if done && this.body.is_none() {
             Poll::Ready(this.value.take())
         } else {
             Poll::Pending
         }
     }
-}
-
-/// Runs deferred work of a scope whose body is gone. `true`: all of it is done. A panic of it goes on here, where the
-/// body's own would have.
-#[cold]
-fn finish(scope: &Scope, cx: &mut Context<'_>) -> bool {
-    let mut panicked = None;
-    let done = {
-        let _scope = current::enter_scope(NonNull::from(scope));
-        scope.poll_deferred(cx, &mut |payload| panicked = Some(payload))
-    };
-    if let Some(payload) = panicked {
-        resume_unwind(payload);
-    }
-    done
 }

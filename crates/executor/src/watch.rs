@@ -35,20 +35,28 @@ use aioli_primitives::sync::atomic::{
 use std::time::Duration;
 
 /// Half of how long an event may have to wait for a worker that is stuck.
-pub(crate) const WATCH: Duration = Duration::from_millis(20);
+pub const WATCH: Duration = Duration::from_millis(20);
 
 const NONE: usize = 0;
 const REQUESTED: usize = 1;
 const HELD: usize = 2;
 
-pub(crate) struct Watch {
+/// Whether somebody watches.
+pub struct Watch {
     state: AtomicUsize,
     /// How often a worker began to work after it had slept.
     starts: AtomicUsize,
 }
 
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Watch {
-    pub(crate) fn new() -> Self {
+    /// Nobody watches, and nobody works.
+    pub fn new() -> Self {
         Self {
             state: AtomicUsize::new(NONE),
             starts: AtomicUsize::new(0),
@@ -57,7 +65,7 @@ impl Watch {
 
     /// A worker that has slept begins to work. `true`: somebody has to be woken to watch it.
     #[must_use]
-    pub(crate) fn work_begins(&self) -> bool {
+    pub fn work_begins(&self) -> bool {
         self.starts.fetch_add(1, Relaxed);
         fence(SeqCst);
         match self.state.load(Relaxed) {
@@ -69,7 +77,7 @@ impl Watch {
     }
 
     /// A worker goes to sleep, and knows of `starts` until now. `true`: with a limit.
-    pub(crate) fn take(&self, seen: &mut usize, all_asleep: bool) -> bool {
+    pub fn take(&self, seen: &mut usize, all_asleep: bool) -> bool {
         fence(SeqCst);
         let starts = self.starts.load(Relaxed);
         let quiet = all_asleep && *seen == starts;
@@ -82,7 +90,7 @@ impl Watch {
     }
 
     /// The one on watch wakes.
-    pub(crate) fn give_up(&self) {
+    pub fn give_up(&self) {
         self.state.store(NONE, SeqCst);
     }
 }

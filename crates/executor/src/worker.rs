@@ -101,24 +101,20 @@ impl Worker {
         }
     }
 
-    /// Works on this thread until `done`, which is asked after every turn.
-    ///
-    /// # Panics
-    ///
-    /// If a worker runs on this thread already.
+    /// Works on this thread until `done`, which is asked after every turn. A worker whose turn this is inside stands still
+    /// meanwhile.
     pub(crate) fn run_until(&self, done: impl Fn() -> bool) {
-        /// No longer the worker of this thread, nor there.
-        struct Leave<'a>(&'a Worker);
+        /// No longer the worker of this thread, nor there. Which other one was, if any, it is again.
+        struct Leave<'a>(&'a Worker, Option<NonNull<Worker>>);
         impl Drop for Leave<'_> {
             fn drop(&mut self) {
-                WORKER.with(|worker| worker.set(None));
+                WORKER.with(|worker| worker.set(self.1));
                 self.0.shared.idle.go_away();
             }
         }
-        assert_none();
-        WORKER.with(|worker| worker.set(Some(NonNull::from(self))));
+        let before = WORKER.with(|worker| worker.replace(Some(NonNull::from(self))));
         self.shared.idle.come_back();
-        let _leave = Leave(self);
+        let _leave = Leave(self, before);
         while !done() {
             if self.turns_left.replace(self.turns_left.get().wrapping_sub(1)) == 0 {
                 self.look_up();
@@ -414,11 +410,20 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
 ///
 /// Where there is none.
 #[track_caller]
-fn expect<R>(f: impl FnOnce(&Worker) -> R) -> R {
-    with(|worker| match worker {
-        Some(worker) => f(worker),
-        None => panic!("no event loop runs on this thread: call this from inside `run`, or use an `EventLoop` handle"),
-    })
+fn expect<'a>() -> &'a Worker {
+    match WORKER.with(Cell::get) {
+        // SAFETY: `run_until` keeps the worker for as long as it is set, which is longer than any call that it makes; the
+        // callers use it for the length of one.
+        Some(worker) => unsafe { worker.as_ref() },
+        None => no_loop(),
+    }
+}
+
+/// What is said to those who need a loop and have none.
+#[cold]
+#[track_caller]
+pub fn no_loop() -> ! {
+    panic!("no event loop runs on this thread: call this from inside `run`, or use an `EventLoop` handle")
 }
 
 /// Lends the driver of this thread's runtime, and the number of the worker, if this thread is one.
@@ -444,7 +449,7 @@ where
     F::Output: Send + 'static,
 {
     let location = Location::caller();
-    expect(|worker| worker.spawn(future, location))
+    expect().spawn(future, location)
 }
 
 /// Creates a task on the runtime `shared`, by the short way if this thread is one of its workers.
@@ -471,7 +476,7 @@ where
 {
     let location = Location::caller();
     // SAFETY: the future borrows nothing.
-    expect(|worker| unsafe { worker.spawn_pinned(future, location) })
+    unsafe { expect().spawn_pinned(future, location) }
 }
 
 /// Runs deferred work that belongs to no task, if a loop runs here.

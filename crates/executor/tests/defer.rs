@@ -20,6 +20,27 @@ fn line(log: &Log, text: &'static str) -> impl Future<Output = ()> + Send + use<
 }
 
 #[test]
+fn deferred_work_runs_alongside_what_goes_on() {
+    for workers in WORKERS {
+        let log = Log::default();
+        run(workers, async {
+            let theirs = log.clone();
+            let task = spawn(async move {
+                drop(defer(line(&theirs, "work")));
+                until(|| theirs.lines() == ["work"]).await;
+                // The same inside a scope, for that.
+                let inner = Scoped::new(async {
+                    drop(defer(line(&theirs, "inner work")));
+                    until(|| theirs.lines() == ["work", "inner work"]).await;
+                });
+                assert!(inner.await.is_some());
+            });
+            task.await.unwrap();
+        });
+    }
+}
+
+#[test]
 fn deferred_work_runs_in_order_and_before_the_task_ends() {
     for workers in WORKERS {
         let log = Log::default();

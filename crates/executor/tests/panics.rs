@@ -334,3 +334,22 @@ fn a_payload_that_panics_when_it_is_dropped_takes_no_worker_with_it() {
         assert_eq!(reports.messages()[0], "a panic without a message");
     }
 }
+
+#[test]
+fn deferred_work_with_such_a_payload_takes_no_worker_with_it_either() {
+    for workers in WORKERS {
+        let (mut executor, reports) = reporting(workers);
+        executor
+            .run(async {
+                let task = spawn(async {
+                    let _guard = defer(async { panic_any(Bomb) });
+                    3
+                });
+                assert_eq!(task.await.unwrap(), 3);
+                assert_eq!(spawn(async { 7 }).await.unwrap(), 7);
+            })
+            .unwrap();
+        drop(executor);
+        assert_eq!(reports.messages(), ["a panic without a message"]);
+    }
+}

@@ -20,12 +20,13 @@ use std::{
 /// Share it by reference, or in an `Arc`.
 ///
 /// ```
-/// use aioli_sync::Event;
-/// use futures_lite::future;
-///
-/// let ready = Event::new();
-/// future::block_on(future::zip(ready.wait(), async { ready.set() }));
+/// # use aioli_sync as aioli;
+/// # futures_lite::future::block_on(async {
+/// let ready = aioli::Event::new();
+/// ready.set();
+/// ready.wait().await;
 /// assert!(ready.is_set());
+/// # });
 /// ```
 pub struct Event {
     state: Mutex<State>,

@@ -145,12 +145,6 @@ pub(crate) fn with_driver<R>(f: impl FnOnce(&JoinedDriver, usize) -> R) -> R {
     match aioli_executor::with_driver(|found| found.and_then(|(driver, worker)| Some((here(driver)?, worker)))) {
         // SAFETY: this thread is a worker, and its runtime outlives this call, which is on the worker's stack.
         Some((driver, worker)) => f(unsafe { &*driver }, worker),
-        None => no_loop(),
+        None => aioli_executor::no_loop(),
     }
-}
-
-#[cold]
-#[track_caller]
-pub(crate) fn no_loop() -> ! {
-    panic!("no event loop runs on this thread: call this from inside `aioli::run`, or use an `EventLoop` handle")
 }

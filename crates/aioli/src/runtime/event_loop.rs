@@ -1,8 +1,7 @@
 //! The handle to a loop, and how code finds the loop that it runs on.
 
-use super::driver::no_loop;
 use crate::task::{Task, TaskRef};
-use aioli_executor::{Handle, Unhandled, UnhandledPanic};
+use aioli_executor::{Handle, Unhandled, UnhandledPanic, no_loop};
 use std::{fmt, future::Future};
 
 /// A handle to an event loop: cloneable, and good from any thread.
@@ -32,7 +31,10 @@ impl EventLoop {
     /// If none does: outside [`run`](crate::run), and in functions called by [`to_thread`](crate::to_thread).
     #[track_caller]
     pub fn current() -> Self {
-        Self::try_current().unwrap_or_else(|| no_loop())
+        match Self::try_current() {
+            Some(event_loop) => event_loop,
+            None => no_loop(),
+        }
     }
 
     /// The loop that runs on this thread, if one does.

@@ -70,11 +70,7 @@ impl Runner {
     }
 
     /// Cancels all tasks that are left, waits for their cleanup, lets blocking calls return, and stops all threads. Called
-    /// a second time, it does nothing.
-    ///
-    /// # Panics
-    ///
-    /// If a loop runs on this thread.
+    /// a second time, it does nothing; called from a task of another loop, it blocks that one's worker meanwhile.
     pub fn close(&mut self) {
         self.executor.close();
     }

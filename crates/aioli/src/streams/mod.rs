@@ -1,15 +1,8 @@
 //! asyncio's streams: a connection as a reader with a buffer and a writer with a buffer.
 //!
-//! | file | what it is |
-//! |---|---|
-//! | `connection` | the socket that a reader and a writer share |
-//! | `buffer` | bytes that have arrived and were not asked for yet; knows no socket |
-//! | `reader` | [`StreamReader`]: lines, exact counts, anything up to a separator |
-//! | `outbox` | bytes that were written and not sent yet, and the task that sends them |
-//! | `writer` | [`StreamWriter`]: writes that never wait, and `drain` |
-//! | `server` | [`start_server`]: a task for each client |
-//! | `errors` | what a read can fail with, and what it had got by then |
-//! | `waiters` | whom to wake when something changes |
+//! A [`StreamReader`] gives lines, exact counts, or anything up to a separator, and what a read can fail with is a
+//! [`ReadError`], which holds what it had got by then. A [`StreamWriter`] takes bytes without waiting, and is waited for with
+//! `drain`. [`start_server`] runs a task for each client.
 //!
 //! What they add to [`net`](crate::net) is convenience at the price of a copy. Both sides also speak `futures-io`'s
 //! traits, and those move large buffers between the socket and the caller directly.

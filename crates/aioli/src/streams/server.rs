@@ -86,6 +86,7 @@ where
 /// A server that accepts connections until it is closed or dropped. Made by [`start_server`].
 ///
 /// Closing it ends the listening; connections live on.
+#[must_use = "dropping a server closes it: keep it, or await `serve_forever`"]
 pub struct Server {
     house: Arc<House>,
     addresses: Vec<SocketAddr>,
@@ -110,12 +111,14 @@ impl Server {
 
     /// Whether it still accepts connections.
     pub fn is_serving(&self) -> bool {
-        self.house.state.lock().doorkeepers > 0
+        let state = self.house.state.lock();
+        state.doorkeepers > 0 && !state.closing
     }
 
     /// Stops listening. Connections live on. The addresses are free at the next turn of the loop, and at the latest when
     /// [`wait_closed`](Self::wait_closed) returns.
     pub fn close(&self) {
+        self.house.state.lock().closing = true;
         for acceptor in &self.acceptors {
             acceptor.cancel();
         }
@@ -226,6 +229,8 @@ struct House {
 struct State {
     /// Tasks that accept.
     doorkeepers: usize,
+    /// They have been told to stop.
+    closing: bool,
     /// Connections that are open.
     guests: usize,
     failure: Option<io::Error>,
@@ -237,6 +242,7 @@ impl House {
         Self {
             state: Mutex::new(State {
                 doorkeepers,
+                closing: false,
                 guests: 0,
                 failure: None,
                 waiters: Waiters::default(),

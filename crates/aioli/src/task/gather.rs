@@ -12,7 +12,7 @@ pub use aioli_executor::IntoTask;
 
 /// Runs all `items` at the same time, and gives their values in the order of the items.
 ///
-/// As `asyncio.gather()`: futures become tasks at once, when this is called, and tasks are taken as they are. Dropping
+/// All items are of one type. As `asyncio.gather()`: futures become tasks at once, when this is called, and tasks are taken as they are. Dropping
 /// the result before it is ready, as a cancelled task does, cancels those that are not over and defers waiting for them.
 ///
 /// ```
@@ -24,8 +24,9 @@ pub use aioli_executor::IntoTask;
 ///
 /// # Errors
 ///
-/// That of the first item, in order, that was cancelled or panicked. The items behind it are cancelled and waited for by
-/// the scope around.
+/// That of the first item, in order, that was cancelled or panicked; it is given when the items before it are over. The
+/// items behind it are then cancelled, and waited for by the scope around (see [`defer`](super::defer)). An `Err` that is an
+/// item's *value* is a value like any other.
 ///
 /// # Panics
 ///
@@ -49,7 +50,7 @@ where
 
 /// Waits for several tasks. Made by [`gather`].
 #[derive(Debug)]
-#[must_use = "futures do nothing unless awaited"]
+#[must_use = "dropping it cancels the tasks that are not over; await it"]
 pub struct Gather<T> {
     /// Those whose value is not there yet, in order.
     joins: VecDeque<Join<T>>,

@@ -46,7 +46,7 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
     }
 }
 
-/// What an [`Interval`] does when nobody waited for its ticks in time.
+/// What an [`Interval`] does when nobody waited for its ticks in time. By default, [`Burst`](Self::Burst).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum MissedTicks {
     /// Makes up for them at once, one after the other, until it is back on its grid.

@@ -17,7 +17,8 @@ use std::{
 ///
 /// As `asyncio.wait_for()`. What is cancelled is `what` and nothing else: it is dropped, what it deferred is finished,
 /// and only then comes the error. A task that is given by its handle is cancelled and waited for. If the value is
-/// there in the same turn in which the time is up, the value wins.
+/// there in the same turn in which the time is up, the value wins. What `what` deferred is finished before the value is
+/// given, too, and the limit is not for that.
 ///
 /// ```
 /// use std::time::Duration;

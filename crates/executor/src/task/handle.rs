@@ -280,7 +280,7 @@ impl<'a, T> IntoFuture for &'a mut Task<T> {
 /// # Panics
 ///
 /// Polling panics if a task awaits itself.
-#[must_use = "futures do nothing unless polled"]
+#[must_use = "dropping it cancels the task; await it"]
 pub struct Join<T> {
     /// `None` once the outcome has been given.
     task: Option<Task<T>>,
@@ -466,8 +466,7 @@ fn name(header: &Header) -> Arc<str> {
 fn debug(what: &str, header: &Header, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let state = header.state.load();
     let mut out = f.debug_struct(what);
-    // The names of two tasks may be the same; addresses of live tasks are not.
-    out.field("address", &(&raw const *header));
+    out.field("name", &name(header));
     out.field("created", &format_args!("{}", header.location));
     out.field("finished", &state.is_complete());
     out.field("cancelled", &state.is_cancelled()).finish()

@@ -25,6 +25,7 @@ pub use handle::{Join, JoinRef, Task, TaskRef, current_task};
 pub use outcome::{JoinError, Panic, Unhandled, UnhandledPanic};
 
 pub(crate) use cell::{Header, Links};
+pub(crate) use run::report;
 
 use std::{future::Future, panic::Location};
 

@@ -240,6 +240,6 @@ impl fmt::Debug for Unhandled {
 
 fn print_to_stderr(panic: &UnhandledPanic) {
     use std::io::Write;
-    // Not `eprintln!`, which panics where stderr is closed.
-    let _ = writeln!(std::io::stderr(), "aioli: {panic}");
+    // Not `eprintln!`, which panics where stderr is closed; and in one piece, whoever else writes.
+    let _ = std::io::stderr().write_all(format!("aioli: {panic}\n").as_bytes());
 }

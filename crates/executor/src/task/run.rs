@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! start ──┬─ cancelled? drop the future ─┐
-//!         ├─ poll ─── ready ─────────────┼─ deferred work left? ── pending: close, pend
-//!         │     └──── pending: pend      │
-//!         └─ closing ────────────────────┘            └ done: complete
+//!         ├─ poll the future ─── ready ──┼── deferred work left? ── no: complete
+//!         │          └── pending ────────┼── deferred work ──────── yes: close, pend
+//!         └─ closing ────────────────────┘         └ pend
 //! ```
 //!
 //! Everything of the user's that runs here is caught when it panics: a worker outlives every task.
@@ -51,7 +51,12 @@ pub(super) unsafe fn run(header: NonNull<Header>) {
                     (task.vtable.poll)(header, cx)
                 }
             };
-        gone && finish_deferred_work(header, cx, before.is_closing())
+        // Alongside a future that goes on, too.
+        let done = deferred_work_is_done(header, cx);
+        if gone && !done && !before.is_closing() {
+            task.state.close();
+        }
+        gone && done
     };
     if over {
         // SAFETY: this is the runner, and the outcome is stored.
@@ -62,16 +67,14 @@ pub(super) unsafe fn run(header: NonNull<Header>) {
     }
 }
 
-/// `true`: nothing is left to wait for.
-fn finish_deferred_work(header: NonNull<Header>, cx: &mut Context<'_>, closing: bool) -> bool {
+/// Goes on with what was deferred. `true`: nothing of it is left.
+#[inline]
+fn deferred_work_is_done(header: NonNull<Header>, cx: &mut Context<'_>) -> bool {
     // SAFETY: the caller is the runner.
-    let task = unsafe { header.as_ref() };
-    let Some(extras) = task.extras() else { return true };
-    let done = extras.root.poll_deferred(cx, &mut |payload| report(header, payload));
-    if !done && !closing {
-        task.state.close();
+    match unsafe { header.as_ref() }.extras() {
+        None => true,
+        Some(extras) => extras.root.poll_deferred(cx),
     }
-    done
 }
 
 /// # Safety
@@ -95,8 +98,8 @@ unsafe fn complete(header: NonNull<Header>) {
         }
     })));
     if let Err(payload) = caught {
-        // The set of live tasks still has this one, so the runtime and its handler are there.
-        report(header, payload);
+        // SAFETY: it is released below.
+        unsafe { report(header, payload) };
     }
     // SAFETY: the task is alive, and its last reference frees it.
     unsafe {
@@ -123,7 +126,7 @@ pub(super) unsafe fn abandon(header: NonNull<Header>) {
             unsafe { (task.vtable.cancel)(header) };
         }
         if let Some(extras) = task.extras() {
-            extras.root.drop_deferred(&mut |payload| report(header, payload));
+            extras.root.drop_deferred();
         }
     }
     // SAFETY: this is the runner, and the outcome is stored.
@@ -131,9 +134,13 @@ pub(super) unsafe fn abandon(header: NonNull<Header>) {
 }
 
 /// Reports a panic that is nobody's outcome.
+///
+/// # Safety
+///
+/// The task is being run, or is about to be released by its runner.
 #[cold]
-fn report(header: NonNull<Header>, payload: Box<dyn Any + Send>) {
-    // SAFETY: only called by the runner, before the task is released.
+pub(crate) unsafe fn report(header: NonNull<Header>, payload: Box<dyn Any + Send>) {
+    // SAFETY: so the runtime and its handler are there.
     let unhandled = unsafe { (header.as_ref().vtable.unhandled)(header) };
     unhandled.report(UnhandledPanic::new(&TaskRef::new(header), payload));
 }
