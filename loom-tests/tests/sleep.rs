@@ -11,7 +11,7 @@ use loom::{
     },
     thread,
 };
-use std::{any::Any, time::Duration};
+use std::{any::Any, io, time::Duration};
 
 /// A driver that sleeps until it is woken, as an eventfd does: a wake-up before the sleep counts.
 struct Eventfd {
@@ -29,15 +29,18 @@ impl Eventfd {
 }
 
 impl Driver for Eventfd {
-    fn park(&self, _: Option<Duration>) {
+    fn park(&self, _: Option<Duration>) -> io::Result<()> {
         let mut written = self.written.lock().unwrap();
         while !*written {
             written = self.condvar.wait(written).unwrap();
         }
         *written = false;
+        Ok(())
     }
 
-    fn poll(&self) {}
+    fn poll(&self) -> io::Result<()> {
+        Ok(())
+    }
 
     fn unpark(&self) {
         *self.written.lock().unwrap() = true;
@@ -98,7 +101,7 @@ fn park_x_unpark_asleep() {
 /// to exchange `EMPTY`.
 #[test]
 fn park_x_unpark_driving() {
-    park_x_unpark(|parker, driver| parker.drive(driver, None));
+    park_x_unpark(|parker, driver| parker.drive(|| driver.park(None).unwrap()));
 }
 
 /// What the model's workers share. There are as many tasks as workers, and each task waits for all of them to have been

@@ -2,9 +2,9 @@
 #![cfg(loom)]
 
 use aioli_primitives::sync::Arc;
-use aioli_primitives::sync::atomic::{AtomicUsize, Ordering};
+use aioli_primitives::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use aioli_primitives::thread;
-use aioli_timers::{Entry, Timers};
+use aioli_timers::{Alarm, Entry, Timers};
 use std::task::{Context, Poll, Wake, Waker};
 
 const TICK: u64 = 1 << 16;
@@ -134,5 +134,39 @@ fn fire_x_register() {
         assert_eq!(timers.next_expiry(), Some(9 * TICK));
         assert_eq!(timers.fire(9 * TICK), 1);
         assert_eq!((early.wake_ups(), late.wake_ups()), (1, 1));
+    });
+}
+
+/// One who waits for the timers of another sets its alarm, while the other cancels its timer, files a later one, and asks whether
+/// that is covered. If it is told so, the alarm goes off in time for it.
+///
+/// Fails without the fence in `set`, without the one in `covers`, and when the alarm is set to what the second look finds, although
+/// more was promised.
+#[test]
+fn file_x_sleep() {
+    const NEVER: u64 = u64::MAX;
+    loom::model(|| {
+        let alarm = Arc::new(Alarm::new());
+        let next = Arc::new(AtomicU64::new(10));
+        let sleeper = {
+            let (alarm, next) = (alarm.clone(), next.clone());
+            thread::spawn(move || {
+                let look = || Some(next.load(Ordering::Relaxed)).filter(|&next| next != NEVER);
+                // Once before, so that there is something old to be read.
+                drop(alarm.set(look));
+                let set = alarm.set(look);
+                let expiry = set.expiry();
+                // It sleeps for as long as the model runs.
+                std::mem::forget(set);
+                expiry
+            })
+        };
+        next.store(NEVER, Ordering::Relaxed);
+        next.store(20, Ordering::Relaxed);
+        let covered = alarm.covers(20);
+        let expiry = sleeper.join().unwrap();
+        if covered == Some(true) {
+            assert!(expiry.is_some_and(|expiry| expiry <= 20), "sleeps until {expiry:?}");
+        }
     });
 }

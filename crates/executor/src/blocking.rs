@@ -10,12 +10,16 @@
 //! by the threads that are awake, at a queue operation each, and a burst of long ones gets its threads one by one. A thread
 //! that has had nothing to do for the time that the builder gave leaves.
 
-use crate::task::{self, Reason, Runnable, Schedule, Task, TaskPtr, Unhandled};
+use crate::{
+    current,
+    task::{self, Reason, Runnable, Schedule, Task, TaskPtr, Unhandled},
+};
 use aioli_primitives::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::{
     collections::{HashMap, VecDeque},
     future::Future,
-    panic::Location,
+    io,
+    panic::{AssertUnwindSafe, Location, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
     thread::{self, JoinHandle, ThreadId},
@@ -41,13 +45,15 @@ impl ThreadConfig {
     pub(crate) fn spawn(&self, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
         let config = self.clone();
         thread::Builder::new().name(self.name.clone()).spawn(move || {
-            if let Some(hook) = &config.on_start {
-                hook();
-            }
+            let call = |hook: &Option<ThreadHook>| {
+                if let Some(hook) = hook {
+                    // A hook that panics has said so; the thread has its work to do all the same.
+                    let _ = catch_unwind(AssertUnwindSafe(|| hook()));
+                }
+            };
+            call(&config.on_start);
             work();
-            if let Some(hook) = &config.on_stop {
-                hook();
-            }
+            call(&config.on_stop);
         })
     }
 }
@@ -122,11 +128,17 @@ impl Pool {
             return;
         }
         state.queue.push_back(job);
-        Self::call_for_a_thread(pool, &mut state);
+        if let Err(error) = Self::call_for_a_thread(pool, &mut state) {
+            let job = state.queue.pop_back();
+            // Abandoning runs destructors and wakers, which may want the lock.
+            drop(state);
+            job.into_iter().for_each(Runnable::abandon);
+            panic!("cannot start a thread for blocking calls: {error}");
+        }
     }
 
-    /// Somebody has to come for the jobs in the queue.
-    fn call_for_a_thread(pool: &Arc<Self>, state: &mut MutexGuard<'_, State>) {
+    /// Somebody has to come for the jobs in the queue. An error: nobody ever would.
+    fn call_for_a_thread(pool: &Arc<Self>, state: &mut MutexGuard<'_, State>) -> io::Result<()> {
         if state.coming {
         } else if state.idle > 0 {
             state.coming = true;
@@ -139,14 +151,12 @@ impl Pool {
                     state.working += 1;
                     state.threads.insert(thread.thread().id(), thread);
                 }
-                // The system has no more threads: those that are there will do. Without any, nobody ever would.
-                Err(error) if state.working == 0 => {
-                    state.queue.pop_back().into_iter().for_each(Runnable::abandon);
-                    panic!("cannot start a thread for blocking calls: {error}");
-                }
+                Err(error) if state.working == 0 => return Err(error),
+                // The system has no more threads: those that are there will do.
                 Err(_) => {}
             }
         }
+        Ok(())
     }
 
     fn work(pool: &Arc<Self>) {
@@ -155,7 +165,8 @@ impl Pool {
         loop {
             if let Some(job) = state.queue.pop_front() {
                 if !state.queue.is_empty() {
-                    Self::call_for_a_thread(pool, &mut state);
+                    // It cannot fail: this thread is there.
+                    let _ = Self::call_for_a_thread(pool, &mut state);
                 }
                 drop(state);
                 job.run();
@@ -206,7 +217,7 @@ impl Pool {
 }
 
 fn join(thread: JoinHandle<()>) {
-    // Calls are caught; what can panic is a hook of the user's, and that is said by the panic itself.
+    // Calls and hooks are caught, so there is no panic to pass on.
     let _ = thread.join();
 }
 
@@ -220,6 +231,8 @@ impl<F: FnOnce() -> T, T> Future for Call<F> {
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
         let call = self.0.take().expect("a call is made once");
+        // What is called is nobody's poll: it has no current task, and no budget to keep.
+        let _outside = current::leave();
         Poll::Ready(call())
     }
 }

@@ -67,6 +67,15 @@ pub(crate) fn enter(task: NonNull<Header>) -> Restore {
     })
 }
 
+/// Makes no task current until the guard is dropped: for code that does not act on behalf of one.
+pub(crate) fn leave() -> Restore {
+    CURRENT.with(|current| Restore {
+        task: current.task.take(),
+        scope: current.scope.take(),
+        budget: None,
+    })
+}
+
 /// Makes `scope` the innermost scope of the current task until the guard is dropped.
 #[inline]
 pub(crate) fn enter_scope(scope: NonNull<Scope>) -> Restore {

@@ -1,6 +1,6 @@
 //! What an idle worker sleeps on.
 
-use std::{any::Any, time::Duration};
+use std::{any::Any, io, time::Duration};
 
 /// Joins the sources of outside events: readiness of descriptors, timers. The executor knows no more of them than this.
 ///
@@ -9,11 +9,19 @@ use std::{any::Any, time::Duration};
 /// [`sleep_limit`](Self::sleep_limit). Whoever is awake fires timers now and then.
 pub trait Driver: Send + Sync + 'static {
     /// Waits until an event arrives, a timer is due, `limit` is over or [`unpark`](Self::unpark) is called; then wakes
-    /// whom they concern. May return early for no reason.
-    fn park(&self, limit: Option<Duration>);
+    /// whom they concern. May return early for no reason, and may pass on the panic of a waker.
+    ///
+    /// # Errors
+    ///
+    /// That waiting is impossible, for good: the process is aborted.
+    fn park(&self, limit: Option<Duration>) -> io::Result<()>;
 
     /// As `park`, without waiting.
-    fn poll(&self);
+    ///
+    /// # Errors
+    ///
+    /// As `park`.
+    fn poll(&self) -> io::Result<()>;
 
     /// Makes the current or, if there is none, the next [`park`](Self::park) return. From any thread.
     fn unpark(&self);
@@ -22,7 +30,7 @@ pub trait Driver: Send + Sync + 'static {
     /// how long it may sleep; `None`: as long as it likes.
     fn sleep_limit(&self, worker: usize) -> Option<Duration>;
 
-    /// Wakes whom the timers concern that are due.
+    /// Wakes whom the timers concern that are due. May pass on the panic of a waker.
     fn fire_timers(&self);
 
     /// The driver itself, for those who know its type and find it through [`with_driver`](crate::with_driver).

@@ -14,7 +14,7 @@ use crate::{
     queue::Queue,
     shared::Shared,
     task::{JoinError, Task, TaskRef, Unhandled},
-    worker::{self, Worker},
+    worker::{self, Worker, abort_on_unwind},
 };
 use aioli_primitives::sync::{Arc, Mutex};
 use std::{
@@ -26,6 +26,9 @@ use std::{
     thread::JoinHandle,
     time::Duration,
 };
+
+/// The most workers that an [`Executor`] can have.
+pub const MAX_WORKERS: usize = 1 << 14;
 
 /// What an [`Executor`] is made of.
 pub struct Config {
@@ -80,9 +83,13 @@ impl Executor {
     ///
     /// # Panics
     ///
-    /// If there is to be no worker, or no thread for blocking calls.
+    /// If there is to be no worker, or more than [`MAX_WORKERS`], or no thread for blocking calls.
     pub fn new(config: Config, driver: Arc<dyn Driver>) -> io::Result<Self> {
         assert!(config.workers > 0, "an executor needs at least one worker");
+        assert!(
+            config.workers <= MAX_WORKERS,
+            "an executor has at most {MAX_WORKERS} workers"
+        );
         assert!(
             config.max_blocking_threads > 0,
             "blocking calls need at least one thread"
@@ -114,9 +121,7 @@ impl Executor {
         };
         for (queue, index) in queues.zip(1..) {
             let shared = shared.clone();
-            let queue = SendQueue(queue);
             executor.threads.push(config.worker_threads.spawn(move || {
-                let SendQueue(queue) = { queue };
                 let worker = Worker::new(shared, index, queue);
                 worker.run_until(|| worker.shared.is_stopped());
             })?);
@@ -136,19 +141,10 @@ impl Executor {
     /// If an event loop runs on this thread already.
     #[track_caller]
     pub fn run<F: Future>(&mut self, main: F) -> Result<F::Output, JoinError> {
-        /// What `main` borrows must not go away before it does.
-        struct AbortOnUnwind;
-        impl Drop for AbortOnUnwind {
-            fn drop(&mut self) {
-                std::process::abort();
-            }
-        }
         worker::assert_none();
         // SAFETY: this function does not return, nor unwind, before the task is complete.
         let task = unsafe { self.worker.spawn_pinned(main, Location::caller()) };
-        let guard = AbortOnUnwind;
-        self.worker.run_until(|| task.is_finished());
-        std::mem::forget(guard);
+        abort_on_unwind(|| self.worker.run_until(|| task.is_finished()));
         match pin!(task.join()).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => outcome,
             Poll::Pending => unreachable!("the task is complete"),
@@ -168,14 +164,17 @@ impl Executor {
             return;
         }
         shared.close_gate();
-        while !shared.is_empty() {
-            let leftovers = shared.live_tasks();
-            for task in &leftovers {
-                task.cancel();
+        // Tasks point to the runtime without counting it: it must not go before them.
+        abort_on_unwind(|| {
+            while !shared.is_empty() {
+                let leftovers = shared.live_tasks();
+                for task in &leftovers {
+                    task.cancel();
+                }
+                let over = until_finished(leftovers, || shared.all_have_arrived());
+                self.worker.run_until(over);
             }
-            self.worker
-                .run_until(until_finished(leftovers, || shared.all_have_arrived()));
-        }
+        });
         shared.stop();
         for thread in self.threads.drain(..) {
             // A worker catches what tasks do; what can panic is a hook of the user's, and that is said by the panic itself.
@@ -203,12 +202,6 @@ impl Drop for Executor {
         self.close();
     }
 }
-
-/// Carries the queue of a worker to its thread.
-struct SendQueue(Queue);
-
-// SAFETY: what is in a queue are tasks; a queue that is on its way to its worker has no pinned one.
-unsafe impl Send for SendQueue {}
 
 /// A handle to an [`Executor`] for any thread.
 #[derive(Clone)]

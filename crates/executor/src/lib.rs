@@ -14,19 +14,20 @@
 //!
 //! ```
 //! use aioli_executor::{Config, Driver, Executor, spawn};
-//! use std::{sync::{Arc, Condvar, Mutex}, time::Duration};
+//! use std::{io, sync::{Arc, Condvar, Mutex}, time::Duration};
 //!
 //! /// A driver without any events: it sleeps until it is woken.
 //! #[derive(Default)]
 //! struct Bed(Mutex<bool>, Condvar);
 //!
 //! impl Driver for Bed {
-//!     fn park(&self, limit: Option<Duration>) {
+//!     fn park(&self, limit: Option<Duration>) -> io::Result<()> {
 //!         let limit = limit.unwrap_or(Duration::MAX);
 //!         let (mut woken, _) = self.1.wait_timeout_while(self.0.lock().unwrap(), limit, |woken| !*woken).unwrap();
 //!         *woken = false;
+//!         Ok(())
 //!     }
-//!     fn poll(&self) {}
+//!     fn poll(&self) -> io::Result<()> { Ok(()) }
 //!     fn unpark(&self) {
 //!         *self.0.lock().unwrap() = true;
 //!         self.1.notify_one();
@@ -70,7 +71,7 @@ mod worker;
 pub use blocking::{ThreadConfig, ThreadHook};
 pub use current::poll_budget;
 pub use driver::Driver;
-pub use executor::{Config, Executor, Handle};
+pub use executor::{Config, Executor, Handle, MAX_WORKERS};
 pub use into_task::IntoTask;
 pub use scope::{Defer, Scoped, defer};
 pub use task::{Join, JoinError, JoinRef, Panic, Task, TaskRef, Unhandled, UnhandledPanic, current_task};

@@ -71,10 +71,10 @@ impl Parker {
         self.state.swap(EMPTY, SeqCst);
     }
 
-    /// Waits in the driver until [`unpark`](Self::unpark), until the driver has something, or for `limit`.
-    pub fn drive(&self, driver: &dyn Driver, limit: Option<Duration>) {
+    /// Waits in the driver, by `wait`, which [`unpark`](Self::unpark) makes return.
+    pub fn drive(&self, wait: impl FnOnce()) {
         if self.fall_asleep(DRIVING) {
-            driver.park(limit);
+            wait();
         }
         self.state.swap(EMPTY, SeqCst);
     }

@@ -3,7 +3,8 @@
 //! # The problem
 //!
 //! The worker that was waiting in the driver leaves it to run a task. While it runs, nobody waits for events; if the poll is
-//! long, they wait, and so do the timers in its wheel and the tasks in its deque, although other workers sleep.
+//! long, they wait, and so do the timers in its wheel and the tasks in its deque, although other workers sleep. (The one in
+//! its slot waits in any case: nobody steals that.)
 //! Handing the driver over at every departure would cost a system call and a context switch for each event.
 //!
 //! # The protocol

@@ -14,7 +14,7 @@ use crate::{
     driver::Driver,
     queue::Queue,
     shared::{Anywhere, Pinned, Shared},
-    task::{self, Reason, Runnable, Task},
+    task::{self, Reason, Runnable, Task, UnhandledPanic},
     watch::WATCH,
 };
 use aioli_primitives::{
@@ -25,8 +25,9 @@ use aioli_primitives::{
 use std::{
     cell::Cell,
     future::Future,
+    io,
     marker::PhantomData,
-    panic::Location,
+    panic::{AssertUnwindSafe, Location, catch_unwind},
     pin::Pin,
     ptr::NonNull,
     time::{Duration, Instant},
@@ -243,7 +244,7 @@ impl Worker {
             self.driven.set((now, 0));
         } else {
             let (when, before) = self.driven.get();
-            self.driven.set((when, before + turns));
+            self.driven.set((when, before.saturating_add(turns)));
             if since > GLANCE {
                 turns /= 2;
             } else if since < GLANCE / 2 {
@@ -263,9 +264,9 @@ impl Worker {
         match driving {
             Some(_driving) => {
                 self.driven.set((now, 0));
-                self.shared.driver.poll();
+                self.ask_driver(|driver| driver.poll());
             }
-            None => self.shared.driver.fire_timers(),
+            None => self.fire_timers(),
         }
         self.leave_driver();
     }
@@ -305,7 +306,7 @@ impl Worker {
         let deserted = self.drives_seen.replace(Some(drives)) == Some(drives);
         self.park(Some(WATCH), all_asleep || deserted);
         shared.watch.give_up();
-        shared.driver.fire_timers();
+        self.fire_timers();
     }
 
     /// Waits in the driver if nobody does and the worker may, and in its own bed otherwise.
@@ -318,15 +319,34 @@ impl Worker {
                 shared
                     .drives
                     .store(shared.drives.load(Relaxed).wrapping_add(1), Relaxed);
-                parker.drive(&*shared.driver, limit);
+                parker.drive(|| self.ask_driver(|driver| driver.park(limit)));
             }
             None => {
                 let timer = shared.driver.sleep_limit(self.index);
                 parker.park(limit.into_iter().chain(timer).min());
                 if timer.is_some() {
-                    shared.driver.fire_timers();
+                    self.fire_timers();
                 }
             }
+        }
+    }
+
+    fn fire_timers(&self) {
+        self.ask_driver(|driver| {
+            driver.fire_timers();
+            Ok(())
+        });
+    }
+
+    /// Calls the driver. The wakers that it calls may be anybody's, and may panic; the worker goes on.
+    fn ask_driver(&self, call: impl FnOnce(&dyn Driver) -> io::Result<()>) {
+        match catch_unwind(AssertUnwindSafe(|| call(&*self.shared.driver))) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => abort_on_unwind(|| {
+                // Nothing that a program does makes epoll or kqueue fail; somebody closed a descriptor that is not theirs.
+                panic!("waiting for events failed, as if the event loop's own descriptor had been closed: {error}")
+            }),
+            Err(payload) => self.shared.unhandled().report(UnhandledPanic::of_waker(payload)),
         }
     }
 
@@ -384,6 +404,21 @@ impl Worker {
         self.queue.push_pinned(runnable);
         task
     }
+}
+
+/// Does something that must not be left by a panic, because others have been promised that it ends in order. If it
+/// panics, the process is aborted, after the panic's message.
+pub(crate) fn abort_on_unwind<R>(f: impl FnOnce() -> R) -> R {
+    struct Abort;
+    impl Drop for Abort {
+        fn drop(&mut self) {
+            std::process::abort();
+        }
+    }
+    let abort = Abort;
+    let result = f();
+    std::mem::forget(abort);
+    result
 }
 
 /// # Panics

@@ -74,12 +74,12 @@ fn a_panic_that_nobody_looks_at_is_reported_once_with_name_and_place() {
         config.unhandled = Unhandled::new({
             let told = told.clone();
             move |panic| {
-                assert_eq!(panic.task_location().file(), file!());
+                assert_eq!(panic.task_location().unwrap().file(), file!());
                 assert!(panic.payload().is::<&str>());
-                let line = panic.task_location().line();
+                let line = panic.task_location().unwrap().line();
                 told.lock()
-                    .push((panic.task_name().to_owned(), line, panic.message().to_owned()));
-                assert!(panic.to_string().contains(panic.task_name()));
+                    .push((panic.task_name().unwrap().to_owned(), line, panic.message().to_owned()));
+                assert!(panic.to_string().contains(panic.task_name().unwrap()));
             }
         });
         let mut executor = build(config);

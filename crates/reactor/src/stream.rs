@@ -12,6 +12,15 @@ use std::{
     task::{Context, Poll},
 };
 
+/// The most that one call moves, whatever the readiness: no system takes more than 1024 buffers at once, and Linux no more
+/// than this many bytes. To move that much is no sign that there is no more.
+fn most(lengths: impl IntoIterator<Item = usize>) -> usize {
+    const BUFFERS: usize = 1024;
+    const BYTES: usize = 0x7fff_f000;
+    let wanted = lengths.into_iter().take(BUFFERS);
+    wanted.fold(0, usize::saturating_add).min(BYTES)
+}
+
 impl<T: AsFd> Source<T>
 where
     for<'a> &'a T: Read,
@@ -22,7 +31,7 @@ where
     ///
     /// As [`Source::poll_io`].
     pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll_transfer(cx, Reading, buf.len(), || self.get_ref().read(buf))
+        self.poll_transfer(cx, Reading, most([buf.len()]), || self.get_ref().read(buf))
     }
 
     /// Reads from a byte stream into several buffers, one after the other.
@@ -31,7 +40,7 @@ where
     ///
     /// As [`Source::poll_io`].
     pub fn poll_read_vectored(&self, cx: &mut Context<'_>, bufs: &mut [IoSliceMut<'_>]) -> Poll<io::Result<usize>> {
-        let wanted = bufs.iter().map(|buf| buf.len()).sum();
+        let wanted = most(bufs.iter().map(|buf| buf.len()));
         self.poll_transfer(cx, Reading, wanted, || self.get_ref().read_vectored(bufs))
     }
 }
@@ -46,7 +55,7 @@ where
     ///
     /// As [`Source::poll_io`].
     pub fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_transfer(cx, Writing, buf.len(), || self.get_ref().write(buf))
+        self.poll_transfer(cx, Writing, most([buf.len()]), || self.get_ref().write(buf))
     }
 
     /// Writes several buffers to a byte stream, one after the other.
@@ -55,7 +64,7 @@ where
     ///
     /// As [`Source::poll_io`].
     pub fn poll_write_vectored(&self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let wanted = bufs.iter().map(|buf| buf.len()).sum();
+        let wanted = most(bufs.iter().map(|buf| buf.len()));
         self.poll_transfer(cx, Writing, wanted, || self.get_ref().write_vectored(bufs))
     }
 }

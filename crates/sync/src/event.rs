@@ -11,6 +11,7 @@ use slab::Slab;
 use std::{
     fmt,
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     task::{Context, Poll, Waker},
 };
@@ -61,6 +62,10 @@ impl Event {
     }
 
     /// Sets the flag, and wakes all who wait, in the order in which they came. As `Event.set()` in asyncio.
+    ///
+    /// # Panics
+    ///
+    /// With the first panic of a foreign waker, after all have been woken.
     pub fn set(&self) {
         let mut waiters: Vec<Waiter> = {
             let mut state = self.state.lock();
@@ -72,8 +77,15 @@ impl Event {
             state.waiters.drain().collect()
         };
         waiters.sort_unstable_by_key(|waiter| waiter.number);
+        // Each in its own, so that a waker that panics does not take the others' wake-ups with it.
+        let mut panicked = None;
         for waiter in waiters {
-            waiter.waker.wake();
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waiter.waker.wake())) {
+                panicked.get_or_insert(payload);
+            }
+        }
+        if let Some(payload) = panicked {
+            resume_unwind(payload);
         }
     }
 

@@ -37,10 +37,12 @@
 //! assert!(timers.is_empty());
 //! ```
 
+mod alarm;
 mod slab;
 mod timers;
 mod wheel;
 
+pub use alarm::{Alarm, Set};
 pub use slab::Key;
 pub use timers::{Entry, Timers};
 pub use wheel::Wheel;

@@ -1,7 +1,7 @@
 //! How a loop is configured.
 
 use super::{driver::JoinedDriver, runner::Runner};
-use aioli_executor::{Config, Executor, ThreadHook};
+use aioli_executor::{Config, Executor, MAX_WORKERS, ThreadHook};
 use std::{env, error::Error, ffi::OsString, fmt, io, sync::Arc};
 
 /// The environment variable that gives the number of workers where the program does not.
@@ -68,11 +68,13 @@ impl Builder {
     /// # Errors
     ///
     /// * [`BuildError::NoWorkers`], [`BuildError::NoBlockingThreads`]: a number given here is 0;
+    /// * [`BuildError::TooManyWorkers`]: there can be 16,384;
     /// * [`BuildError::Environment`]: `AIOLI_WORKERS` is needed and is not a number above 0;
     /// * [`BuildError::System`]: the system refused a thread or a descriptor.
     pub fn build(self) -> Result<Runner, BuildError> {
         let workers = match self.workers {
             Some(0) => return Err(BuildError::NoWorkers),
+            Some(workers) if workers > MAX_WORKERS => return Err(BuildError::TooManyWorkers(workers)),
             Some(workers) => workers,
             None => workers_from(env::var_os(WORKERS))?,
         };
@@ -102,7 +104,7 @@ fn workers_from(variable: Option<OsString>) -> Result<usize, BuildError> {
         return Ok(num_cpus::get());
     };
     match value.to_str().and_then(|text| text.trim().parse().ok()) {
-        Some(workers) if workers > 0 => Ok(workers),
+        Some(workers) if (1..=MAX_WORKERS).contains(&workers) => Ok(workers),
         _ => Err(BuildError::Environment(value)),
     }
 }
@@ -123,6 +125,8 @@ impl fmt::Debug for Builder {
 pub enum BuildError {
     /// `workers(0)`: somebody has to run the tasks.
     NoWorkers,
+    /// This many workers were asked for, which is more than there can be.
+    TooManyWorkers(usize),
     /// `max_blocking_threads(0)`: somebody has to make the blocking calls.
     NoBlockingThreads,
     /// `AIOLI_WORKERS` is set to this, which is not a number above 0.
@@ -136,6 +140,12 @@ impl fmt::Display for BuildError {
         match self {
             BuildError::NoWorkers => {
                 f.write_str("an event loop needs at least one worker, and `workers(0)` was asked for")
+            }
+            BuildError::TooManyWorkers(workers) => {
+                write!(
+                    f,
+                    "an event loop has at most {MAX_WORKERS} workers, and `workers({workers})` was asked for"
+                )
             }
             BuildError::NoBlockingThreads => {
                 f.write_str("blocking calls need at least one thread, and `max_blocking_threads(0)` was asked for")

@@ -2,31 +2,23 @@
 
 use aioli_executor::Driver;
 use aioli_reactor::Reactor;
-use aioli_timers::Timers;
+use aioli_timers::{Alarm, Timers};
 use std::{
     any::Any,
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::*, fence},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
-
-/// Nobody waits in the driver.
-const NOT_DRIVING: u64 = 0;
 
 /// The reactor and the wheels. Wheels count nanoseconds since `origin`.
 ///
 /// Whoever waits in the reactor waits for the timers of all wheels, so that one thread wakes for them and not each for its
-/// own. It says until when it will sleep; a worker that goes to sleep elsewhere compares that with its own wheel, and makes
-/// the one who waits look again if its own timer comes first.
+/// own; the [`Alarm`] says until when, to those who go to sleep elsewhere.
 pub(crate) struct JoinedDriver {
     pub(crate) reactor: Reactor,
     wheels: Box<[Arc<Timers>]>,
     origin: Instant,
-    /// Until when whoever drives will sleep, as the wheels count; or [`NOT_DRIVING`].
-    asleep_until: AtomicU64,
+    alarm: Alarm,
 }
 
 impl JoinedDriver {
@@ -34,11 +26,11 @@ impl JoinedDriver {
         Ok(Self {
             reactor: Reactor::new()?,
             wheels: (0..workers).map(|_| Arc::new(Timers::new())).collect(),
-            // A little ago, so that no deadline of a timer is `NOT_DRIVING`.
+            // A little ago, as the alarm wants it.
             origin: Instant::now()
                 .checked_sub(Duration::from_secs(1))
                 .unwrap_or_else(Instant::now),
-            asleep_until: AtomicU64::new(NOT_DRIVING),
+            alarm: Alarm::new(),
         })
     }
 
@@ -65,36 +57,23 @@ impl JoinedDriver {
     fn next_expiry(&self) -> Option<u64> {
         self.wheels.iter().filter_map(|wheel| wheel.next_expiry()).min()
     }
-
-    fn wait(&self, limit: Option<Duration>) {
-        if let Err(error) = self.reactor.wait(limit) {
-            // Nothing that a program does makes epoll or kqueue fail; somebody closed a descriptor that is not theirs.
-            panic!("waiting for events failed, as if the event loop's own descriptor had been closed: {error}");
-        }
-    }
 }
 
 impl Driver for JoinedDriver {
-    fn park(&self, limit: Option<Duration>) {
-        let mut next = self.next_expiry();
-        // With one worker nobody else has timers, nor sleeps elsewhere.
-        if self.wheels.len() > 1 {
-            // As in the sleep protocol: this one says until when it sleeps, and then looks at the wheels; another one files
-            // a timer, and then looks until when this one sleeps. With a fence between the two on both sides, one of them
-            // sees the other.
-            self.asleep_until.store(next.unwrap_or(u64::MAX), Relaxed);
-            fence(SeqCst);
-            next = self.next_expiry();
+    fn park(&self, limit: Option<Duration>) -> io::Result<()> {
+        {
+            let alarm = self.alarm.set(|| self.next_expiry());
+            let timer = alarm.expiry().map(|next| self.until(next));
+            self.reactor.wait(limit.into_iter().chain(timer).min())?;
         }
-        let timer = next.map(|next| self.until(next));
-        self.wait(limit.into_iter().chain(timer).min());
-        self.asleep_until.store(NOT_DRIVING, Relaxed);
         self.fire_timers();
+        Ok(())
     }
 
-    fn poll(&self) {
-        self.wait(Some(Duration::ZERO));
+    fn poll(&self) -> io::Result<()> {
+        self.reactor.wait(Some(Duration::ZERO))?;
         self.fire_timers();
+        Ok(())
     }
 
     fn unpark(&self) {
@@ -103,11 +82,10 @@ impl Driver for JoinedDriver {
 
     fn sleep_limit(&self, worker: usize) -> Option<Duration> {
         let next = self.wheels[worker].next_expiry()?;
-        fence(SeqCst);
-        match self.asleep_until.load(Relaxed) {
-            NOT_DRIVING => Some(self.until(next)),
-            until => {
-                if next < until {
+        match self.alarm.covers(next) {
+            None => Some(self.until(next)),
+            Some(covered) => {
+                if !covered {
                     self.reactor.notify();
                 }
                 None

@@ -8,12 +8,12 @@
 //! traits, and those move large buffers between the socket and the caller directly.
 
 mod buffer;
+mod changes;
 mod connection;
 mod errors;
 mod outbox;
 mod reader;
 mod server;
-mod waiters;
 mod writer;
 
 pub use connection::open_connection;

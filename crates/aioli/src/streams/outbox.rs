@@ -17,11 +17,7 @@
 //! the flusher as it retires. After a failure nothing more is sent, what was buffered is gone, and everybody who waits is
 //! told the same error.
 
-use super::{
-    connection::Connection,
-    errors::repeat,
-    waiters::{Waiters, wake_all},
-};
+use super::{changes::Changes, connection::Connection, errors::repeat};
 use crate::{runtime::EventLoop, task::poll_budget};
 use aioli_primitives::sync::{Arc, Mutex, MutexGuard};
 use futures_io::AsyncWrite;
@@ -30,7 +26,7 @@ use std::{
     io,
     net::Shutdown,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 /// With more bytes than this unsent, `drain` begins to wait.
@@ -43,6 +39,8 @@ pub(super) struct Outbox {
     pub(super) connection: Arc<Connection>,
     event_loop: EventLoop,
     state: Mutex<State>,
+    /// Drained, all sent, ended, failed.
+    changes: Changes,
 }
 
 #[derive(Default)]
@@ -58,8 +56,10 @@ struct State {
     asked: Ending,
     carried_out: Ending,
     failure: Option<io::Error>,
-    /// Wait for any change: drained, all sent, ended, failed.
-    waiters: Waiters,
+    /// Something was written after the end, and lost.
+    written_late: bool,
+    /// The last to call one of the `poll_` functions in vain.
+    poller: Option<Waker>,
 }
 
 /// How much of a connection has ended.
@@ -76,8 +76,12 @@ impl State {
         self.buffer.len() + self.in_flight
     }
 
-    fn check(&self) -> io::Result<()> {
-        self.failure.as_ref().map_or(Ok(()), |error| Err(repeat(error)))
+    /// What those who wait for this are told; `None`: to wait on.
+    fn look(&self, ready: impl FnOnce(&State) -> bool) -> Option<io::Result<()>> {
+        match &self.failure {
+            Some(error) => Some(Err(repeat(error))),
+            None => ready(self).then_some(Ok(())),
+        }
     }
 }
 
@@ -87,6 +91,7 @@ impl Outbox {
             connection,
             event_loop: EventLoop::current(),
             state: Mutex::default(),
+            changes: Changes::default(),
         })
     }
 
@@ -94,10 +99,7 @@ impl Outbox {
     pub(super) fn write(this: &Arc<Self>, bytes: &[u8]) {
         let mut state = this.state.lock();
         if state.asked > Ending::Nothing {
-            this.fail_locked(
-                state,
-                io::Error::new(io::ErrorKind::BrokenPipe, "written to after the end"),
-            );
+            state.written_late = true;
             return;
         }
         if state.failure.is_some() || bytes.is_empty() {
@@ -143,10 +145,23 @@ impl Outbox {
         self.state.lock().unsent()
     }
 
-    /// Ready when little enough is unsent for more to be written.
-    pub(super) fn poll_drained(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(poll_budget(cx));
-        self.poll_until(cx, |state| !state.paused)
+    /// Waits until little enough is unsent for more to be written.
+    pub(super) async fn drained(&self) -> io::Result<()> {
+        poll_fn(poll_budget).await;
+        self.until(|state| !state.paused).await?;
+        if self.state.lock().written_late {
+            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "written to after the end"));
+        }
+        Ok(())
+    }
+
+    /// Waits until the end has come.
+    pub(super) async fn ended(&self, ending: Ending) -> io::Result<()> {
+        self.until(|state| state.carried_out >= ending).await
+    }
+
+    async fn until(&self, ready: impl Fn(&State) -> bool) -> io::Result<()> {
+        self.changes.until(|| self.state.lock().look(&ready)).await
     }
 
     /// Ready when everything is sent.
@@ -174,13 +189,26 @@ impl Outbox {
     }
 
     fn poll_until(&self, cx: &mut Context<'_>, ready: impl FnOnce(&State) -> bool) -> Poll<io::Result<()>> {
+        // A waker's clone and drop may be anybody's code, so they are not called with the lock.
+        let waker = cx.waker().clone();
         let mut state = self.state.lock();
-        state.check()?;
-        if ready(&state) {
-            return Poll::Ready(Ok(()));
+        if let Some(result) = state.look(ready) {
+            return Poll::Ready(result);
         }
-        state.waiters.add(cx.waker());
+        let before = state.poller.replace(waker);
+        drop(state);
+        drop(before);
         Poll::Pending
+    }
+
+    /// Tells those who wait.
+    fn announce(&self, mut state: MutexGuard<'_, State>) {
+        let poller = state.poller.take();
+        drop(state);
+        self.changes.announce();
+        if let Some(waker) = poller {
+            waker.wake();
+        }
     }
 
     /// The flusher takes what is to be sent; `None`: it retires.
@@ -205,9 +233,7 @@ impl Outbox {
             state.in_flight = rest.len();
             if state.paused && state.unsent() <= LOW_WATER {
                 state.paused = false;
-                let wakers = state.waiters.take();
-                drop(state);
-                wake_all(wakers);
+                self.announce(state);
             }
         }
         Ok(())
@@ -226,9 +252,7 @@ impl Outbox {
             });
             state.carried_out = state.asked;
         }
-        let wakers = state.waiters.take();
-        drop(state);
-        wake_all(wakers);
+        self.announce(state);
     }
 
     fn fail(&self, error: io::Error) {
@@ -241,9 +265,7 @@ impl Outbox {
         state.buffer = Vec::new();
         state.in_flight = 0;
         state.paused = false;
-        let wakers = state.waiters.take();
-        drop(state);
-        wake_all(wakers);
+        self.announce(state);
     }
 }
 

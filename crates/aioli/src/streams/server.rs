@@ -3,11 +3,7 @@
 //! One task for each address accepts; each connection that comes of it is a guest of the server's for as long as the
 //! socket is open. The [`Server`] is a handle to what they share.
 
-use super::{
-    StreamReader, StreamWriter,
-    connection::Connection,
-    waiters::{Waiters, wake_all},
-};
+use super::{StreamReader, StreamWriter, changes::Changes, connection::Connection};
 use crate::{
     net::{TcpListener, ToAddresses},
     task::{Task, create_task},
@@ -15,14 +11,7 @@ use crate::{
 };
 use aioli_primitives::sync::{Arc, Mutex};
 use rustix::io::Errno;
-use std::{
-    fmt,
-    future::{Future, poll_fn},
-    io,
-    net::SocketAddr,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{fmt, future::Future, io, net::SocketAddr, time::Duration};
 
 /// How long a server waits for descriptors or memory before it accepts again. Those that it serves may free some.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -130,11 +119,9 @@ impl Server {
     ///
     /// Nothing is lost when it is dropped.
     pub async fn wait_closed(&self) {
-        poll_fn(|cx| {
-            self.house
-                .poll_until(cx, |state| state.doorkeepers == 0 && state.guests == 0)
-        })
-        .await;
+        self.house
+            .until(|state| state.doorkeepers == 0 && state.guests == 0)
+            .await;
     }
 
     /// Waits until the server is closed. As `Server.serve_forever()`: when it is cancelled, it closes the server.
@@ -154,7 +141,7 @@ impl Server {
             }
         }
         let _closed_when_cancelled = CloseOnDrop(self);
-        poll_fn(|cx| self.house.poll_until(cx, |state| state.doorkeepers == 0)).await;
+        self.house.until(|state| state.doorkeepers == 0).await;
         self.house.state.lock().failure.take().map_or(Ok(()), Err)
     }
 }
@@ -224,6 +211,8 @@ fn concerns_the_moment(error: &io::Error) -> bool {
 /// What the server, those who accept and the connections share.
 struct House {
     state: Mutex<State>,
+    /// The last of those who accept, or of the connections, has left.
+    changes: Changes,
 }
 
 struct State {
@@ -234,7 +223,6 @@ struct State {
     /// Connections that are open.
     guests: usize,
     failure: Option<io::Error>,
-    waiters: Waiters,
 }
 
 impl House {
@@ -245,18 +233,13 @@ impl House {
                 closing: false,
                 guests: 0,
                 failure: None,
-                waiters: Waiters::default(),
             }),
+            changes: Changes::default(),
         }
     }
 
-    fn poll_until(&self, cx: &mut Context<'_>, ready: impl FnOnce(&State) -> bool) -> Poll<()> {
-        let mut state = self.state.lock();
-        if ready(&state) {
-            return Poll::Ready(());
-        }
-        state.waiters.add(cx.waker());
-        Poll::Pending
+    async fn until(&self, ready: impl Fn(&State) -> bool) {
+        self.changes.until(|| ready(&self.state.lock()).then_some(())).await;
     }
 
     /// Somebody leaves. Those who wait want the last one, of either kind.
@@ -264,10 +247,10 @@ impl House {
         let mut state = self.state.lock();
         let left = count(&mut state);
         *left -= 1;
-        if *left == 0 {
-            let wakers = state.waiters.take();
-            drop(state);
-            wake_all(wakers);
+        let last = *left == 0;
+        drop(state);
+        if last {
+            self.changes.announce();
         }
     }
 }

@@ -7,9 +7,7 @@ use super::{
 use aioli_primitives::sync::Arc;
 use futures_io::AsyncWrite;
 use std::{
-    fmt,
-    future::poll_fn,
-    io,
+    fmt, io,
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -68,7 +66,7 @@ impl StreamWriter {
     ///
     /// Nothing is lost when it is dropped.
     pub async fn drain(&self) -> io::Result<()> {
-        poll_fn(|cx| self.outbox.poll_drained(cx)).await
+        self.outbox.drained().await
     }
 
     /// How many bytes were written and not sent yet.
@@ -101,7 +99,7 @@ impl StreamWriter {
     ///
     /// Nothing is lost when it is dropped.
     pub async fn wait_closed(&self) -> io::Result<()> {
-        poll_fn(|cx| self.outbox.poll_ended(cx, Ending::Everything)).await
+        self.outbox.ended(Ending::Everything).await
     }
 
     /// The address of this end.

@@ -103,10 +103,11 @@ impl Interval {
             }
             MissedTicks::Skip => {
                 let late = Instant::now().saturating_duration_since(this).as_nanos();
-                let gone = late / self.period.as_nanos() + 1;
-                u32::try_from(gone)
+                let period = self.period.as_nanos();
+                // Of the grid, the first tick that is still to come.
+                u64::try_from((late / period + 1) * period)
                     .ok()
-                    .and_then(|gone| this.checked_add(self.period.checked_mul(gone)?))
+                    .and_then(|ahead| this.checked_add(Duration::from_nanos(ahead)))
             }
         };
         if let Some(next) = self.next {

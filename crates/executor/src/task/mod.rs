@@ -33,8 +33,8 @@ use std::{future::Future, panic::Location};
 ///
 /// # Safety
 ///
-/// If `F` is not `Send`, the scheduler must have the task run on the current thread only. If `F` borrows, the task must
-/// be complete before the borrow ends. (An outcome that is not `Send` makes a handle that is not, which is enough.)
+/// If `F` or its output is not `Send`, the scheduler must have the task run on the current thread only. If `F` borrows, the
+/// task must be complete before the borrow ends.
 pub unsafe fn create<F, S>(future: F, scheduler: S, location: &'static Location<'static>) -> (Runnable, Task<F::Output>)
 where
     F: Future,

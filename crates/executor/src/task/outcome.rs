@@ -57,8 +57,7 @@ impl Drop for Panicked {
     fn drop(&mut self) {
         if let Some(payload) = self.payload.take() {
             let panic = UnhandledPanic {
-                name: self.name.clone(),
-                location: self.location,
+                task: Some((self.name.clone(), self.location)),
                 payload,
             };
             self.unhandled.report(panic);
@@ -149,30 +148,34 @@ impl fmt::Debug for JoinError {
 
 impl Error for JoinError {}
 
-/// A panic that ended a task, or happened while one cleaned up, and that nobody looked at.
+/// A panic that ended a task, or happened while one cleaned up or was woken, and that nobody looked at.
 pub struct UnhandledPanic {
-    name: Arc<str>,
-    location: &'static Location<'static>,
+    /// The name of the task, and where it was created.
+    task: Option<(Arc<str>, &'static Location<'static>)>,
     payload: Box<dyn Any + Send>,
 }
 
 impl UnhandledPanic {
     pub(super) fn new(task: &TaskRef, payload: Box<dyn Any + Send>) -> Self {
         Self {
-            name: task.name(),
-            location: task.location(),
+            task: Some((task.name(), task.location())),
             payload,
         }
     }
 
-    /// The name of the task.
-    pub fn task_name(&self) -> &str {
-        &self.name
+    /// A waker, of somebody else's making, panicked when it was called.
+    pub(crate) fn of_waker(payload: Box<dyn Any + Send>) -> Self {
+        Self { task: None, payload }
+    }
+
+    /// The name of the task; `None` if it was a waker that panicked, which is no task's.
+    pub fn task_name(&self) -> Option<&str> {
+        self.task.as_ref().map(|(name, _)| &**name)
     }
 
     /// Where the task was created.
-    pub fn task_location(&self) -> &'static Location<'static> {
-        self.location
+    pub fn task_location(&self) -> Option<&'static Location<'static>> {
+        self.task.as_ref().map(|&(_, location)| location)
     }
 
     /// The panic's message, where it has one.
@@ -188,13 +191,10 @@ impl UnhandledPanic {
 
 impl fmt::Display for UnhandledPanic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "task '{}' (created at {}) panicked: {}",
-            self.name,
-            self.location,
-            self.message()
-        )
+        match &self.task {
+            Some((name, location)) => write!(f, "task '{name}' (created at {location}) panicked: {}", self.message()),
+            None => write!(f, "a waker panicked: {}", self.message()),
+        }
     }
 }
 
@@ -215,14 +215,20 @@ impl Unhandled {
     }
 
     /// Never unwinds: this is called by workers, which outlive every task, and by destructors.
-    pub(super) fn report(&self, panic: UnhandledPanic) {
-        if catch_unwind(AssertUnwindSafe(|| (self.0)(&panic))).is_err() {
+    pub(crate) fn report(&self, panic: UnhandledPanic) {
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| (self.0)(&panic))) {
             print_to_stderr(&panic);
+            drop_payload(another);
         }
-        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
-            // The payload's destructor has panicked, and this payload may be of the same kind.
-            std::mem::forget(another);
-        }
+        drop_payload(panic.payload);
+    }
+}
+
+/// Drops a panic's payload, whose destructor may panic in turn.
+fn drop_payload(payload: Box<dyn Any + Send>) {
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // It may be of the same kind.
+        std::mem::forget(another);
     }
 }
 

@@ -84,22 +84,14 @@ unsafe fn complete(header: NonNull<Header>) {
     // SAFETY: the runtime's reference, given back below, keeps the task.
     let task = unsafe { header.as_ref() };
     let todo = task.state.complete();
-    let caught = catch_unwind(AssertUnwindSafe(|| {
-        if todo.drop_outcome {
-            // SAFETY: the transition left the outcome to us.
-            unsafe { (task.vtable.drop_outcome)(header) };
-        }
-    }))
-    .and(catch_unwind(AssertUnwindSafe(|| {
-        if todo.wake_joiner {
-            // SAFETY: the transition left the slot to us.
-            let joiner = task.join_waker.with_mut(|slot| unsafe { (*slot).take() });
-            joiner.expect("a flagged slot is full").wake();
-        }
-    })));
-    if let Err(payload) = caught {
-        // SAFETY: it is released below.
-        unsafe { report(header, payload) };
+    if todo.drop_outcome {
+        // SAFETY: the transition left the outcome to us.
+        caught(header, || unsafe { (task.vtable.drop_outcome)(header) });
+    }
+    if todo.wake_joiner {
+        // SAFETY: the transition left the slot to us.
+        let joiner = task.join_waker.with_mut(|slot| unsafe { (*slot).take() });
+        caught(header, || joiner.expect("a flagged slot is full").wake());
     }
     // SAFETY: the task is alive, and its last reference frees it.
     unsafe {
@@ -131,6 +123,14 @@ pub(super) unsafe fn abandon(header: NonNull<Header>) {
     }
     // SAFETY: this is the runner, and the outcome is stored.
     unsafe { complete(header) };
+}
+
+/// Runs code of the user's on behalf of a task that its runner has not released yet.
+fn caught(header: NonNull<Header>, f: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        // SAFETY: the task is not released yet.
+        unsafe { report(header, payload) };
+    }
 }
 
 /// Reports a panic that is nobody's outcome.

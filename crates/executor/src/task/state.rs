@@ -38,27 +38,27 @@
 //! task that is already queued still writes the word (it changes nothing in it): the poll to come must see what
 //! happened before that wake.
 
-use aioli_primitives::sync::atomic::{AtomicUsize, Ordering::*};
+use aioli_primitives::sync::atomic::{AtomicU64, Ordering::*};
 
-const SCHEDULED: usize = 1;
-const RUNNING: usize = 1 << 1;
-const CLOSING: usize = 1 << 2;
-const COMPLETE: usize = 1 << 3;
-const JOIN: usize = 1 << 4;
-const JOIN_WAKER: usize = 1 << 5;
-const CANCEL: usize = 1 << 6;
-const BOUND: usize = 1 << 7;
-const DISCARD: usize = 1 << 8;
+const SCHEDULED: u64 = 1;
+const RUNNING: u64 = 1 << 1;
+const CLOSING: u64 = 1 << 2;
+const COMPLETE: u64 = 1 << 3;
+const JOIN: u64 = 1 << 4;
+const JOIN_WAKER: u64 = 1 << 5;
+const CANCEL: u64 = 1 << 6;
+const BOUND: u64 = 1 << 7;
+const DISCARD: u64 = 1 << 8;
 
 /// Requests are counted in seven bits and stay at the top when there are more.
-const REQUEST: usize = 1 << 9;
-const REQUESTS: usize = 0x7f << 9;
+const REQUEST: u64 = 1 << 9;
+const REQUESTS: u64 = 0x7f << 9;
 
-const REF: usize = 1 << 16;
+const REF: u64 = 1 << 16;
 
 /// A value of the state word, read at some instant.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Snapshot(usize);
+pub(crate) struct Snapshot(u64);
 
 impl Snapshot {
     pub(crate) fn is_complete(self) -> bool {
@@ -79,7 +79,7 @@ impl Snapshot {
 
     /// How often cancellation was requested.
     pub(crate) fn requests(self) -> usize {
-        (self.0 & REQUESTS) / REQUEST
+        ((self.0 & REQUESTS) / REQUEST) as usize
     }
 
     /// Somebody holds the right to run: no new one arises from a wake.
@@ -87,7 +87,7 @@ impl Snapshot {
         self.0 & (SCHEDULED | RUNNING | COMPLETE) != 0
     }
 
-    fn references(self) -> usize {
+    fn references(self) -> u64 {
         self.0 / REF
     }
 }
@@ -139,12 +139,12 @@ pub(crate) enum HandleDrop {
 }
 
 /// The state word.
-pub(crate) struct State(AtomicUsize);
+pub(crate) struct State(AtomicU64);
 
 impl State {
     /// A new task: scheduled, with a handle. One reference is the runtime's, the other the handle's.
     pub(crate) fn new(bound: bool) -> Self {
-        Self(AtomicUsize::new(
+        Self(AtomicU64::new(
             SCHEDULED | JOIN | if bound { BOUND } else { 0 } | (2 * REF),
         ))
     }
@@ -310,7 +310,7 @@ impl State {
     pub(crate) fn ref_inc(&self) {
         let before = self.0.fetch_add(REF, Relaxed);
         // Leaking wakers could wrap the count and free a live task; as `Arc` does, stop long before.
-        if before > isize::MAX as usize {
+        if before > i64::MAX as u64 {
             std::process::abort();
         }
     }

@@ -12,6 +12,7 @@ use std::{
     any::Any,
     collections::VecDeque,
     future::{Future, poll_fn},
+    io,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -41,7 +42,7 @@ impl Bed {
 }
 
 impl Driver for Bed {
-    fn park(&self, limit: Option<Duration>) {
+    fn park(&self, limit: Option<Duration>) -> io::Result<()> {
         self.parks.fetch_add(1, SeqCst);
         let mut woken = self.woken.lock();
         match limit {
@@ -49,9 +50,12 @@ impl Driver for Bed {
             Some(limit) => drop(self.bell.wait_while_for(&mut woken, |woken| !*woken, limit)),
         }
         *woken = false;
+        Ok(())
     }
 
-    fn poll(&self) {}
+    fn poll(&self) -> io::Result<()> {
+        Ok(())
+    }
 
     fn unpark(&self) {
         *self.woken.lock() = true;
@@ -91,7 +95,7 @@ impl Reports {
     pub fn handler(&self) -> Unhandled {
         let reports = self.0.clone();
         Unhandled::new(move |panic| {
-            let report = (panic.task_name().to_owned(), panic.message().to_owned());
+            let report = (panic.task_name().unwrap().to_owned(), panic.message().to_owned());
             reports.lock().push(report);
         })
     }
