@@ -11,10 +11,11 @@
 use crate::{
     blocking::{Pool, ThreadConfig},
     driver::Driver,
+    here,
     queue::Queue,
     shared::Shared,
     task::{JoinError, Task, TaskRef, Unhandled},
-    worker::{self, Worker, abort_on_unwind},
+    worker::{Worker, abort_on_unwind},
 };
 use aioli_primitives::sync::{Arc, Mutex};
 use std::{
@@ -141,7 +142,7 @@ impl Executor {
     /// If an event loop runs on this thread already.
     #[track_caller]
     pub fn run<F: Future>(&mut self, main: F) -> Result<F::Output, JoinError> {
-        worker::assert_none();
+        here::assert_none();
         // SAFETY: this function does not return, nor unwind, before the task is complete.
         let task = unsafe { self.worker.spawn_pinned(main, Location::caller()) };
         abort_on_unwind(|| self.worker.run_until(|| task.is_finished()));
@@ -210,7 +211,7 @@ pub struct Handle(Arc<Shared>);
 impl Handle {
     /// The runtime whose worker this thread is.
     pub fn current() -> Option<Self> {
-        worker::with(|worker| worker.map(|worker| Handle(worker.shared.clone())))
+        here::with(|worker| worker.map(|worker| Handle(worker.shared.clone())))
     }
 
     /// Creates a task from any thread. On a closed runtime it is over at once, as cancelled.
@@ -220,7 +221,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        worker::spawn_on(&self.0, future, Location::caller())
+        here::spawn_on(&self.0, future, Location::caller())
     }
 
     /// Makes a call that may block on a thread of the pool. On a closed runtime it is cancelled.

@@ -1,6 +1,6 @@
 //! What combinators that work with tasks accept.
 
-use crate::{task::Task, worker::spawn};
+use crate::{here::spawn, task::Task};
 use std::future::Future;
 
 /// A task, or a future that is made one.

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`task`] | the task cell, its state word, its handles |
 //! | `scope` | what is left to do when a future is dropped: [`defer`], [`Scoped`] |
-//! | `queue`, `worker`, `shared` | where tasks wait, who runs them, and how they get there |
+//! | `queue`, `worker`, `shared`, `here` | where tasks wait, who runs them, and how they get there |
 //! | `idle`, `parker`, `watch` | falling asleep and being woken, without a wake-up lost, and watching those who work |
 //! | `blocking` | the pool for calls that block |
 //! | [`Executor`] | the whole: start, run, end |
@@ -55,6 +55,7 @@ mod blocking;
 mod current;
 mod driver;
 mod executor;
+mod here;
 #[doc(hidden)]
 pub mod idle;
 mod into_task;
@@ -72,7 +73,7 @@ pub use blocking::{ThreadConfig, ThreadHook};
 pub use current::poll_budget;
 pub use driver::Driver;
 pub use executor::{Config, Executor, Handle, MAX_WORKERS};
+pub use here::{no_loop, spawn, spawn_local, with_driver, worker_index};
 pub use into_task::IntoTask;
 pub use scope::{Defer, Scoped, defer};
 pub use task::{Join, JoinError, JoinRef, Panic, Task, TaskRef, Unhandled, UnhandledPanic, current_task};
-pub use worker::{no_loop, spawn, spawn_local, with_driver, worker_index};

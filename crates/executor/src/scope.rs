@@ -108,7 +108,7 @@ fn defer_now(work: Work) -> Result<(), Work> {
         // SAFETY: `current` names a task only while its runner is up the stack.
         unsafe { task.as_ref() }.extras_or_new().root.push(work);
     } else {
-        return crate::worker::spawn_detached(work);
+        return crate::here::spawn_detached(work);
     }
     Ok(())
 }

@@ -21,12 +21,12 @@
 use crate::{
     blocking::Pool,
     driver::Driver,
+    here,
     idle::Idle,
     live::LiveSet,
     parker::Parker,
     task::{self, Reason, Runnable, Schedule, Task, TaskPtr, TaskRef, Unhandled},
     watch::Watch,
-    worker,
 };
 use aioli_primitives::{
     CachePadded,
@@ -291,7 +291,7 @@ impl HomePtr {
     fn schedule(self, task: Runnable, reason: Reason) {
         // SAFETY: the task is not complete until it has run.
         let shared = unsafe { self.shared() };
-        if let Err(task) = worker::push_if_current(shared, task, reason) {
+        if let Err(task) = here::push_if_current(shared, task, reason) {
             // SAFETY: as above. From here on the task may run, so the runtime is counted.
             let shared = unsafe { self.count() };
             shared.inject(task);
@@ -364,7 +364,7 @@ impl Schedule for Pinned {
         let home = self.0;
         // SAFETY: the task is not complete until it has run.
         let (shared, index) = unsafe { (home.shared(), home.get().index) };
-        if let Err(task) = worker::push_pinned_if_current(shared, index, task) {
+        if let Err(task) = here::push_pinned_if_current(shared, index, task) {
             // SAFETY: as above. From here on the task may run, so the runtime is counted.
             let shared = unsafe { home.count() };
             shared.homes[index].inbox.push(task);

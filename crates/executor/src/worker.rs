@@ -12,6 +12,7 @@
 
 use crate::{
     driver::Driver,
+    here,
     queue::Queue,
     shared::{Anywhere, Pinned, Shared},
     task::{self, Reason, Runnable, Task, UnhandledPanic},
@@ -20,7 +21,6 @@ use crate::{
 use aioli_primitives::{
     deque::Steal,
     sync::{Arc, atomic::Ordering::Relaxed},
-    thread_local,
 };
 use std::{
     cell::Cell,
@@ -28,8 +28,6 @@ use std::{
     io,
     marker::PhantomData,
     panic::{AssertUnwindSafe, Location, catch_unwind},
-    pin::Pin,
-    ptr::NonNull,
     time::{Duration, Instant},
 };
 
@@ -47,10 +45,6 @@ const MOST_TURNS: u32 = 256;
 
 /// The most tasks taken from outside at once, so that they mix with the worker's own.
 const BATCH: usize = 64;
-
-thread_local! {
-    static WORKER: Cell<Option<NonNull<Worker>>> = Cell::new(None);
-}
 
 pub(crate) struct Worker {
     pub(crate) shared: Arc<Shared>,
@@ -105,17 +99,7 @@ impl Worker {
     /// Works on this thread until `done`, which is asked after every turn. A worker whose turn this is inside stands still
     /// meanwhile.
     pub(crate) fn run_until(&self, done: impl Fn() -> bool) {
-        /// No longer the worker of this thread, nor there. Which other one was, if any, it is again.
-        struct Leave<'a>(&'a Worker, Option<NonNull<Worker>>);
-        impl Drop for Leave<'_> {
-            fn drop(&mut self) {
-                WORKER.with(|worker| worker.set(self.1));
-                self.0.shared.idle.go_away();
-            }
-        }
-        let before = WORKER.with(|worker| worker.replace(Some(NonNull::from(self))));
-        self.shared.idle.come_back();
-        let _leave = Leave(self, before);
+        let _here = here::enter(self);
         while !done() {
             if self.turns_left.replace(self.turns_left.get().wrapping_sub(1)) == 0 {
                 self.look_up();
@@ -372,14 +356,14 @@ impl Worker {
     }
 
     #[inline]
-    fn push(&self, task: Runnable, reason: Reason) {
+    pub(crate) fn push(&self, task: Runnable, reason: Reason) {
         let in_driver = self.in_driver.get();
         if self.queue.push(task, reason, !in_driver) && !in_driver {
             self.call_for_help(0);
         }
     }
 
-    fn spawn<F>(&self, future: F, location: &'static Location<'static>) -> Task<F::Output>
+    pub(crate) fn spawn<F>(&self, future: F, location: &'static Location<'static>) -> Task<F::Output>
     where
         F: Future + Send + 'static,
     {
@@ -419,133 +403,4 @@ pub(crate) fn abort_on_unwind<R>(f: impl FnOnce() -> R) -> R {
     let result = f();
     std::mem::forget(abort);
     result
-}
-
-/// # Panics
-///
-/// If this thread is a worker.
-#[track_caller]
-pub(crate) fn assert_none() {
-    assert!(
-        WORKER.with(Cell::get).is_none(),
-        "an event loop runs on this thread already: `.await` the future instead, or run another loop in another thread"
-    );
-}
-
-/// Lends the worker of this thread.
-#[inline]
-pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
-    // SAFETY: `run_until` keeps the worker for as long as it is set.
-    f(WORKER.with(Cell::get).map(|worker| unsafe { worker.as_ref() }))
-}
-
-/// The worker of this thread, of whatever runtime.
-///
-/// # Panics
-///
-/// Where there is none.
-#[track_caller]
-fn expect<'a>() -> &'a Worker {
-    match WORKER.with(Cell::get) {
-        // SAFETY: `run_until` keeps the worker for as long as it is set, which is longer than any call that it makes; the
-        // callers use it for the length of one.
-        Some(worker) => unsafe { worker.as_ref() },
-        None => no_loop(),
-    }
-}
-
-/// What is said to those who need a loop and have none.
-#[cold]
-#[track_caller]
-pub fn no_loop() -> ! {
-    panic!("no event loop runs on this thread: call this from inside `run`, or use an `EventLoop` handle")
-}
-
-/// Lends the driver of this thread's runtime, and the number of the worker, if this thread is one.
-#[inline]
-pub fn with_driver<R>(f: impl FnOnce(Option<(&dyn Driver, usize)>) -> R) -> R {
-    with(|worker| f(worker.map(|worker| (&*worker.shared.driver, worker.index))))
-}
-
-/// The number of the worker that runs on this thread, from 0.
-pub fn worker_index() -> Option<usize> {
-    with(|worker| worker.map(|worker| worker.index))
-}
-
-/// Creates a task on this thread's runtime; any of its workers may run it.
-///
-/// # Panics
-///
-/// If no event loop runs on this thread.
-#[track_caller]
-pub fn spawn<F>(future: F) -> Task<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    let location = Location::caller();
-    expect().spawn(future, location)
-}
-
-/// Creates a task on the runtime `shared`, by the short way if this thread is one of its workers.
-pub(crate) fn spawn_on<F>(shared: &Shared, future: F, location: &'static Location<'static>) -> Task<F::Output>
-where
-    F: Future + Send + 'static,
-{
-    with(|worker| match worker {
-        Some(worker) if std::ptr::eq(&*worker.shared, shared) => worker.spawn(future, location),
-        _ => shared.spawn_from_outside(future, location),
-    })
-}
-
-/// Creates a task that stays on this thread, and so need not be `Send`.
-///
-/// # Panics
-///
-/// If no event loop runs on this thread.
-#[track_caller]
-pub fn spawn_local<F>(future: F) -> Task<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    let location = Location::caller();
-    // SAFETY: the future borrows nothing.
-    unsafe { expect().spawn_pinned(future, location) }
-}
-
-/// Runs deferred work that belongs to no task, if a loop runs here.
-pub(crate) fn spawn_detached(
-    work: Pin<Box<dyn Future<Output = ()> + Send>>,
-) -> Result<(), Pin<Box<dyn Future<Output = ()> + Send>>> {
-    with(|worker| match worker {
-        Some(worker) => {
-            worker.spawn(work, Location::caller()).detach();
-            Ok(())
-        }
-        None => Err(work),
-    })
-}
-
-/// Puts the task into the queue of this thread's worker if it belongs to the runtime `shared`.
-#[inline]
-pub(crate) fn push_if_current(shared: &Shared, task: Runnable, reason: Reason) -> Result<(), Runnable> {
-    with(|worker| match worker {
-        Some(worker) if std::ptr::eq(&*worker.shared, shared) => {
-            worker.push(task, reason);
-            Ok(())
-        }
-        _ => Err(task),
-    })
-}
-
-/// As `push_if_current`, for a task that is pinned to the worker `index`.
-pub(crate) fn push_pinned_if_current(shared: &Shared, index: usize, task: Runnable) -> Result<(), Runnable> {
-    with(|worker| match worker {
-        Some(worker) if std::ptr::eq(&*worker.shared, shared) && worker.index == index => {
-            worker.queue.push_pinned(task);
-            Ok(())
-        }
-        _ => Err(task),
-    })
 }
