@@ -168,12 +168,10 @@ impl Executor {
         // Tasks point to the runtime without counting it: it must not go before them.
         abort_on_unwind(|| {
             while !shared.is_empty() {
-                let leftovers = shared.live_tasks();
-                for task in &leftovers {
-                    task.cancel();
-                }
-                let over = until_finished(leftovers, || shared.all_have_arrived());
-                self.worker.run_until(over);
+                let some = shared.doom();
+                // Where there is none, some are on their way from outside.
+                let over = || shared.doomed_are_over() && (some || shared.all_have_arrived());
+                self.worker.run_until(|| self.worker.queue.is_empty() && over());
             }
         });
         shared.stop();
@@ -182,19 +180,6 @@ impl Executor {
             let _ = thread.join();
         }
         shared.pool.stop();
-    }
-}
-
-/// Asks whether all of `tasks` are over; and where there are none, whether those that are on their way `have_arrived`.
-fn until_finished(tasks: Vec<TaskRef>, have_arrived: impl Fn() -> bool) -> impl Fn() -> bool {
-    let none = tasks.is_empty();
-    let rest = std::cell::RefCell::new(tasks);
-    move || {
-        let mut rest = rest.borrow_mut();
-        while rest.last().is_some_and(TaskRef::is_finished) {
-            rest.pop();
-        }
-        rest.is_empty() && (!none || have_arrived())
     }
 }
 

@@ -1,15 +1,18 @@
-//! The set of live tasks of one worker: an intrusive list, so that a task enters and leaves it without an allocation.
+//! The set of live tasks of one worker: intrusive lists, so that a task enters and leaves without an allocation.
 //!
 //! A task is in at most one set, from its `bind` to its `release`; the lock around the set guards its links. The
 //! runtime's reference keeps a task for as long as it is in a set.
+//!
+//! A set has two lists: those that are *live*, and those that are *doomed*, because a closing runtime has cancelled them
+//! and waits for their end. Each is a ring that begins and ends with a node of the set's own, so leaving one takes no knowledge of
+//! which.
 
 use crate::task::{Header, Links, TaskPtr, TaskRef};
 use std::ptr::{self, NonNull};
 
 pub(crate) struct LiveSet {
-    /// The newest.
-    head: *mut Links,
-    len: usize,
+    live: Ring,
+    doomed: Ring,
 }
 
 // SAFETY: the links belong to tasks, which may be reached from any thread; the lock around the set serialises access.
@@ -18,61 +21,100 @@ unsafe impl Send for LiveSet {}
 impl LiveSet {
     pub(crate) fn new() -> Self {
         Self {
-            head: ptr::null_mut(),
-            len: 0,
+            live: Ring::new(),
+            doomed: Ring::new(),
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    pub(crate) fn is_empty(&self) -> bool {
+        self.live.is_empty() && self.doomed.is_empty()
+    }
+
+    /// Whether those that were doomed are over.
+    pub(crate) fn doomed_are_over(&self) -> bool {
+        self.doomed.is_empty()
     }
 
     pub(crate) fn insert(&mut self, task: TaskPtr) {
-        let links = links(task);
-        // SAFETY: the task is alive and in no set, and the tasks in this set are alive; the caller holds the lock.
-        unsafe {
-            *links = Links {
-                prev: ptr::null_mut(),
-                next: self.head,
-            };
-            if !self.head.is_null() {
-                (*self.head).prev = links;
-            }
-        }
-        self.head = links;
-        self.len += 1;
+        // SAFETY: the task is alive and in no ring.
+        unsafe { self.live.insert(links(task)) };
     }
 
     /// The task is in this set.
     pub(crate) fn remove(&mut self, task: TaskPtr) {
-        let links = links(task);
-        // SAFETY: the task and its neighbours are in this set, so they are alive; the caller holds the lock.
+        // SAFETY: the task and its neighbours are in a ring of this set, so they are alive.
         unsafe {
-            let Links { prev, next } = *links;
-            if prev.is_null() {
-                self.head = next;
-            } else {
-                (*prev).next = next;
-            }
-            if !next.is_null() {
-                (*next).prev = prev;
-            }
+            let Links { prev, next } = *links(task);
+            (*prev).next = next;
+            (*next).prev = prev;
         }
-        self.len -= 1;
+    }
+
+    /// Dooms those that are live, and lends each to `cancel`, oldest first. `false`: there was none.
+    pub(crate) fn doom(&mut self, mut cancel: impl FnMut(TaskPtr)) -> bool {
+        debug_assert!(self.doomed.is_empty());
+        std::mem::swap(&mut self.live, &mut self.doomed);
+        self.doomed.for_each(&mut cancel);
+        !self.doomed.is_empty()
     }
 
     /// The tasks, oldest first.
     pub(crate) fn tasks(&self) -> Vec<TaskRef> {
-        let mut tasks = Vec::with_capacity(self.len);
-        let mut at = self.head;
-        while let Some(header) = NonNull::new(at.cast::<Header>()) {
-            // The links are the first field of the header.
-            tasks.push(TaskRef::new(header));
-            // SAFETY: the task is in this set, so it is alive; the caller holds the lock.
-            at = unsafe { (*at).next };
+        let mut tasks = Vec::new();
+        for ring in [&self.doomed, &self.live] {
+            ring.for_each(|task| tasks.push(TaskRef::new(task.0)));
         }
-        tasks.reverse();
         tasks
+    }
+}
+
+/// A ring of tasks, newest first, around a node that is none.
+struct Ring(*mut Links);
+
+impl Ring {
+    fn new() -> Self {
+        let node = Box::into_raw(Box::new(Links::new()));
+        // SAFETY: the node was made above.
+        unsafe { *node = Links { prev: node, next: node } };
+        Self(node)
+    }
+
+    fn is_empty(&self) -> bool {
+        // SAFETY: the node lives as long as the ring.
+        ptr::eq(unsafe { (*self.0).next }, self.0)
+    }
+
+    /// # Safety
+    ///
+    /// The links are those of a task that is alive and in no ring.
+    unsafe fn insert(&mut self, links: *mut Links) {
+        // SAFETY: by the contract of this function; the node and the tasks of the ring are alive.
+        unsafe {
+            let next = (*self.0).next;
+            *links = Links { prev: self.0, next };
+            (*next).prev = links;
+            (*self.0).next = links;
+        }
+    }
+
+    /// Oldest first. `f` leaves the ring alone.
+    fn for_each(&self, mut f: impl FnMut(TaskPtr)) {
+        // SAFETY: the node and the tasks of the ring are alive.
+        let mut at = unsafe { (*self.0).prev };
+        while at != self.0 {
+            // The links are the first field of the header.
+            f(TaskPtr(NonNull::new(at).expect("a ring has no end").cast::<Header>()));
+            // SAFETY: as above.
+            at = unsafe { (*at).prev };
+        }
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        debug_assert!(self.is_empty());
+        // SAFETY: made by `Box::into_raw`, and nobody points to it: the ring is empty.
+        unsafe { drop(Box::from_raw(self.0)) };
     }
 }
 

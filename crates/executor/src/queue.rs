@@ -89,6 +89,19 @@ impl Queue {
             Queue::Stealing(queue) => queue.pop(),
         }
     }
+
+    /// Whether the worker has nothing of its own to run.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Queue::Single(queue) => queue.borrow().is_empty(),
+            Queue::Stealing(queue) => {
+                let slot = queue.slot.take();
+                let empty = slot.is_none();
+                queue.slot.set(slot);
+                empty && queue.deque.is_empty() && queue.pinned.borrow().is_empty()
+            }
+        }
+    }
 }
 
 impl Stealing {

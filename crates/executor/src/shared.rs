@@ -204,8 +204,20 @@ impl Shared {
         // may create one in another while it ends, and looked at one by one each could be empty in its moment.
         self.all_have_arrived() && {
             let sets: Vec<_> = self.homes.iter().map(|home| home.live.lock()).collect();
-            sets.iter().all(|live| live.len() == 0)
+            sets.iter().all(|live| live.is_empty())
         }
+    }
+
+    /// Cancels all tasks that are in a set. `false`: there was none.
+    pub(crate) fn doom(&self) -> bool {
+        let doom = |home: &CachePadded<Home>| home.live.lock().doom(|task| task.cancel());
+        // Each of them, and not only until the first that had some.
+        self.homes.iter().filter(|&home| doom(home)).count() > 0
+    }
+
+    /// Whether all tasks that [`doom`](Self::doom) has cancelled are over.
+    pub(crate) fn doomed_are_over(&self) -> bool {
+        self.homes.iter().all(|home| home.live.lock().doomed_are_over())
     }
 
     pub(crate) fn stop(&self) {

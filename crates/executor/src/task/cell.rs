@@ -316,6 +316,13 @@ impl<F: Future, S: Schedule> Cell<F, S> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TaskPtr(pub(crate) NonNull<Header>);
 
+impl TaskPtr {
+    /// Requests that the task be cancelled. The caller keeps it.
+    pub(crate) fn cancel(self) {
+        super::handle::cancel(self.0);
+    }
+}
+
 /// The right to run a task, once. What queues hold.
 #[must_use = "a task that is not run is leaked"]
 pub struct Runnable(NonNull<Header>);

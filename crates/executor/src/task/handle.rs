@@ -127,7 +127,7 @@ impl Drop for RawHandle {
     }
 }
 
-fn cancel(header: NonNull<Header>) -> bool {
+pub(super) fn cancel(header: NonNull<Header>) -> bool {
     // SAFETY: the caller holds a reference.
     match unsafe { header.as_ref() }.state.request() {
         // SAFETY: the answer of the transition just made.
