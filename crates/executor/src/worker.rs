@@ -52,7 +52,7 @@ pub(crate) struct Worker {
     pub(crate) queue: Queue,
     /// It counts as a searcher of the sleep protocol.
     searching: Cell<bool>,
-    /// It has searched or slept since it last ran a task.
+    /// It has searched, slept or been away since it last ran a task.
     resting: Cell<bool>,
     /// As much as it knows of [`Watch`](crate::watch::Watch).
     starts_seen: Cell<usize>,
@@ -100,6 +100,8 @@ impl Worker {
     /// meanwhile.
     pub(crate) fn run_until(&self, done: impl Fn() -> bool) {
         let _here = here::enter(self);
+        // It was away, which is a rest: the others may all have gone to sleep.
+        self.resting.set(true);
         while !done() {
             if self.turns_left.replace(self.turns_left.get().wrapping_sub(1)) == 0 {
                 self.look_up();

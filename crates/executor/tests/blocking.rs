@@ -2,15 +2,17 @@
 
 mod common;
 
-use aioli_executor::{Config, Handle, JoinError, ThreadConfig, worker_index};
+use aioli_executor::{Config, Handle, JoinError, ThreadConfig, current_task, spawn, worker_index};
 use common::*;
 use std::{
     collections::HashSet,
-    future::IntoFuture,
+    future::{Future, IntoFuture, poll_fn},
+    pin::Pin,
     sync::{
         Arc, Barrier,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
+    task::{Poll, ready},
     thread,
     time::Duration,
 };
@@ -363,5 +365,66 @@ fn calls_come_from_calls_and_from_foreign_threads() {
             let mut waits = loop_handle().spawn_blocking(move || foreign.join().unwrap());
             assert_eq!((&mut waits).into_future().await.unwrap(), 8);
         });
+    }
+}
+
+#[test]
+fn a_call_may_block_on_any_number_of_operations_that_are_ready() {
+    for workers in WORKERS {
+        run(workers, async {
+            let tasks: Vec<_> = (0..1000).map(|number| spawn(async move { number })).collect();
+            until(|| tasks.iter().all(|task| task.is_finished())).await;
+            let call = loop_handle().spawn_blocking(|| {
+                assert!(current_task().is_none());
+                let mut joins = tasks.into_iter().map(IntoFuture::into_future);
+                let mut join = joins.next();
+                let mut polls = 0;
+                block_on(poll_fn(|cx| {
+                    polls += 1;
+                    assert!(polls < 100_000, "it is polled and polled, and gets nowhere");
+                    while let Some(next) = &mut join {
+                        ready!(Pin::new(next).poll(cx)).unwrap();
+                        join = joins.next();
+                    }
+                    Poll::Ready(())
+                }));
+                polls
+            });
+            assert_eq!(
+                call.await.unwrap(),
+                1,
+                "all was ready, and there was nobody to give way to"
+            );
+        });
+    }
+}
+
+#[test]
+fn threads_whose_hooks_panic_make_calls_and_run_tasks() {
+    for workers in WORKERS {
+        let mut config = with_threads(workers, 2);
+        config.blocking_keep_alive = Duration::from_millis(1);
+        for threads in [&mut config.worker_threads, &mut config.blocking_threads] {
+            threads.on_start = Some(Arc::new(|| panic!("in the hook of a thread that starts")));
+            threads.on_stop = Some(Arc::new(|| panic!("in the hook of a thread that stops")));
+        }
+        let mut executor = build(config);
+        executor
+            .run(async {
+                for _ in 0..3 {
+                    let meeting = Arc::new(Barrier::new(2));
+                    let calls = [meeting.clone(), meeting].map(|meeting| {
+                        loop_handle().spawn_blocking(move || {
+                            meeting.wait();
+                        })
+                    });
+                    for call in calls {
+                        call.await.unwrap();
+                    }
+                    assert_eq!(spawn(async { 7 }).await.unwrap(), 7);
+                }
+            })
+            .unwrap();
+        executor.close();
     }
 }

@@ -41,6 +41,46 @@ fn deferred_work_runs_alongside_what_goes_on() {
 }
 
 #[test]
+fn a_task_that_only_its_deferred_work_wakes_goes_on() {
+    for workers in WORKERS {
+        let (log, go) = (Log::default(), Signal::new());
+        run(workers, async {
+            let (started, theirs) = (Signal::new(), log.clone());
+            let task = spawn({
+                let (started, go) = (started.clone(), go.clone());
+                async move {
+                    let log = theirs.clone();
+                    drop(defer(async move {
+                        started.set();
+                        go.wait().await;
+                        log.add("work");
+                        // By this.
+                        yield_now().await;
+                        log.add("the end of the work");
+                    }));
+                    let mut polls = 0;
+                    poll_fn(|_| {
+                        polls += 1;
+                        if theirs.lines().is_empty() {
+                            Poll::Pending
+                        } else {
+                            Poll::Ready(())
+                        }
+                    })
+                    .await;
+                    polls
+                }
+            });
+            // The task waits for nothing but its work, which waits for this.
+            started.wait().await;
+            go.set();
+            assert!(task.await.unwrap() > 1, "it was polled when it could not go on");
+        });
+        assert_eq!(log.lines(), ["work", "the end of the work"]);
+    }
+}
+
+#[test]
 fn deferred_work_runs_in_order_and_before_the_task_ends() {
     for workers in WORKERS {
         let log = Log::default();

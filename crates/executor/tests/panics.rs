@@ -2,16 +2,19 @@
 
 mod common;
 
-use aioli_executor::{Config, JoinError, Scoped, Unhandled, defer, spawn};
+use aioli_executor::{Config, Driver, Executor, JoinError, Scoped, Unhandled, defer, spawn};
 use aioli_primitives::sync::Mutex;
 use common::*;
 use std::{
+    any::Any,
     future::{Future, pending},
+    io,
     panic::{AssertUnwindSafe, catch_unwind, panic_any},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 #[test]
@@ -351,5 +354,81 @@ fn deferred_work_with_such_a_payload_takes_no_worker_with_it_either() {
             .unwrap();
         drop(executor);
         assert_eq!(reports.messages(), ["a panic without a message"]);
+    }
+}
+
+/// A driver that calls a waker which panics: once as it looks in, and once as it waits.
+#[derive(Default)]
+struct Mined {
+    bed: Bed,
+    polled: AtomicBool,
+    parked: AtomicBool,
+}
+
+impl Driver for Mined {
+    fn park(&self, limit: Option<Duration>) -> io::Result<()> {
+        assert!(self.parked.swap(true, SeqCst), "a waker, while the driver waits");
+        self.bed.park(limit)
+    }
+
+    fn poll(&self) -> io::Result<()> {
+        assert!(self.polled.swap(true, SeqCst), "a waker, while the driver looks in");
+        self.bed.poll()
+    }
+
+    fn unpark(&self) {
+        self.bed.unpark();
+    }
+
+    fn sleep_limit(&self, worker: usize) -> Option<Duration> {
+        self.bed.sleep_limit(worker)
+    }
+
+    fn fire_timers(&self) {}
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+#[test]
+fn a_waker_that_panics_in_the_driver_is_reported_and_the_loop_goes_on() {
+    for workers in WORKERS {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let (looked_in, waited) = (Signal::new(), Signal::new());
+        let mut config = Config::new(workers);
+        config.unhandled = Unhandled::new({
+            let (told, looked_in, waited) = (told.clone(), looked_in.clone(), waited.clone());
+            move |panic| {
+                assert!(panic.task_name().is_none() && panic.task_location().is_none());
+                assert_eq!(panic.to_string(), format!("a waker panicked: {}", panic.message()));
+                told.lock().push(panic.message().to_owned());
+                match panic.message() {
+                    "a waker, while the driver waits" => waited.set(),
+                    _ => looked_in.set(),
+                }
+            }
+        });
+        let mut executor = Executor::new(config, Arc::new(Mined::default())).unwrap();
+        executor
+            .run(async {
+                // All fall asleep; whoever waits in the driver is hit, and wakes this task.
+                waited.wait().await;
+                // One task is always there, so the driver is only looked into.
+                until(|| looked_in.is_set()).await;
+                assert_eq!(spawn(async { 7 }).await.unwrap(), 7);
+                let sleeper = Signal::new();
+                let theirs = sleeper.clone();
+                std::thread::spawn(move || theirs.set());
+                sleeper.wait().await;
+            })
+            .unwrap();
+        executor.close();
+        let mut told = told.lock().clone();
+        told.sort();
+        assert_eq!(
+            told,
+            ["a waker, while the driver looks in", "a waker, while the driver waits"]
+        );
     }
 }
