@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`task`] | the task cell, its state word, its handles |
 //! | `scope` | what is left to do when a future is dropped: [`defer`], [`Scoped`] |
-//! | `queue`, `worker`, `shared`, `here` | where tasks wait, who runs them, and how they get there |
+//! | `queue`, `worker`, `shared`, `home`, `here` | where tasks wait, who runs them, and how they get there |
 //! | `idle`, `parker`, `watch` | falling asleep and being woken, without a wake-up lost, and watching those who work |
 //! | `blocking` | the pool for calls that block |
 //! | [`Executor`] | the whole: start, run, end |
@@ -56,6 +56,7 @@ mod current;
 mod driver;
 mod executor;
 mod here;
+mod home;
 #[doc(hidden)]
 pub mod idle;
 mod into_task;

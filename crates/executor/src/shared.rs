@@ -1,17 +1,4 @@
-//! What the workers of one runtime share, and where a task goes when it wants to run.
-//!
-//! | the task is woken | it goes to |
-//! |---|---|
-//! | by a task or the driver, on a worker of its runtime | that worker's own queue |
-//! | from any other thread | the injector, which any worker empties |
-//! | and is pinned to a worker, elsewhere | that worker's inbox |
-//!
-//! # How long it lives
-//!
-//! Tasks point to their home without counting it: counting would be two contended operations for each task. That is
-//! sound because a runtime is freed only when none of its tasks is left, and a task that is being scheduled is one: it cannot
-//! end before it has run again. The one gap is the time *after* the task was put into a queue, while the waker's thread
-//! still looks for somebody to wake; there, and only on foreign threads, the runtime is counted.
+//! What the workers of one runtime share.
 //!
 //! # The gate
 //!
@@ -21,11 +8,11 @@
 use crate::{
     blocking::Pool,
     driver::Driver,
-    here,
+    home::{Homed, Newcomer},
     idle::Idle,
     live::LiveSet,
     parker::Parker,
-    task::{self, Reason, Runnable, Schedule, Task, TaskPtr, TaskRef, Unhandled},
+    task::{self, Runnable, Task, TaskRef, Unhandled},
     watch::Watch,
 };
 use aioli_primitives::{
@@ -33,10 +20,10 @@ use aioli_primitives::{
     deque::{Injector, Stealer},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::*, fence},
+        atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::*},
     },
 };
-use std::{future::Future, panic::Location, ptr::NonNull};
+use std::{future::Future, panic::Location};
 
 const CLOSED: usize = 1;
 const NEWCOMER: usize = 2;
@@ -65,15 +52,15 @@ pub(crate) struct Shared {
 
 /// What others may touch of a worker.
 pub(crate) struct Home {
-    index: usize,
+    pub(crate) index: usize,
     /// Set once, before there is any task.
-    shared: AtomicPtr<Shared>,
+    pub(crate) shared: AtomicPtr<Shared>,
     /// `None` with one worker.
     pub(crate) stealer: Option<Stealer<Runnable>>,
     /// Pinned tasks that were woken elsewhere.
     pub(crate) inbox: Injector<Runnable>,
     pub(crate) parker: Parker,
-    live: Mutex<LiveSet>,
+    pub(crate) live: Mutex<LiveSet>,
 }
 
 impl Shared {
@@ -129,7 +116,7 @@ impl Shared {
     {
         let home = &self.homes[self.next_home.fetch_add(1, Relaxed) % self.workers()];
         // SAFETY: the future is `Send` and borrows nothing.
-        let (runnable, task) = unsafe { task::create(future, Newcomer(home.ptr()), location) };
+        let (runnable, task) = unsafe { task::create(future, Homed::<Newcomer>::new(home), location) };
         let enter = |gate| (gate & CLOSED == 0).then_some(gate + NEWCOMER);
         match self.gate.fetch_update(AcqRel, Acquire, enter) {
             Ok(_) => self.inject(runnable),
@@ -140,7 +127,7 @@ impl Shared {
     }
 
     /// Puts a task where any worker finds it.
-    fn inject(&self, task: Runnable) {
+    pub(crate) fn inject(&self, task: Runnable) {
         self.injector.push(task);
         self.wake_one();
     }
@@ -208,6 +195,22 @@ impl Shared {
         }
     }
 
+    /// A task that was let in from outside has entered a set: in this order, so that it is seen in one place at least.
+    pub(crate) fn has_arrived(&self) {
+        if self.gate.fetch_sub(NEWCOMER, AcqRel) & CLOSED != 0 {
+            // Worker 0 waits for the gate to be empty, or for this task to be in a set.
+            self.unpark(0);
+        }
+    }
+
+    /// A task has left its set.
+    pub(crate) fn has_left(&self) {
+        // Relaxed: worker 0 sets the flag before it looks into the set under the lock that this thread has just held.
+        if self.closing.load(Relaxed) {
+            self.unpark(0);
+        }
+    }
+
     /// Cancels all tasks that are in a set. `false`: there was none.
     pub(crate) fn doom(&self) -> bool {
         let doom = |home: &CachePadded<Home>| home.live.lock().doom(|task| task.cancel());
@@ -229,172 +232,5 @@ impl Shared {
 
     pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(SeqCst)
-    }
-}
-
-impl Home {
-    pub(crate) fn ptr(&self) -> HomePtr {
-        HomePtr(NonNull::from(self))
-    }
-}
-
-/// An uncounted pointer from a task to its home; see the head of this file.
-#[derive(Clone, Copy)]
-pub(crate) struct HomePtr(NonNull<Home>);
-
-// SAFETY: a home is shared by all threads.
-unsafe impl Send for HomePtr {}
-// SAFETY: as above.
-unsafe impl Sync for HomePtr {}
-
-impl HomePtr {
-    /// # Safety
-    ///
-    /// The caller knows of a task of this runtime that is not complete, for as long as it uses the reference.
-    unsafe fn get<'a>(self) -> &'a Home {
-        // SAFETY: a runtime outlives its tasks.
-        unsafe { self.0.as_ref() }
-    }
-
-    /// # Safety
-    ///
-    /// As `get`.
-    unsafe fn shared<'a>(self) -> &'a Shared {
-        // SAFETY: as above; the pointer was set before there was any task.
-        unsafe { &*self.get().shared.load(Relaxed) }
-    }
-
-    /// # Safety
-    ///
-    /// As `get`, for this call.
-    unsafe fn count(self) -> Arc<Shared> {
-        // SAFETY: the pointer came from `Arc::as_ptr`, and the runtime is alive for this call.
-        unsafe {
-            let shared = self.get().shared.load(Relaxed).cast_const();
-            Arc::increment_strong_count(shared);
-            Arc::from_raw(shared)
-        }
-    }
-
-    fn bind(self, task: TaskPtr) {
-        // SAFETY: the task is not complete.
-        unsafe { self.get() }.live.lock().insert(task);
-    }
-
-    /// What the runner of `task` does in the end. On a worker, or on a thread that abandons a task of a closed runtime
-    /// that it holds.
-    fn release(self, task: TaskPtr) {
-        // SAFETY: the runner is a worker, whose runtime is alive as long as the worker runs.
-        let (home, shared) = unsafe { (self.get(), self.shared()) };
-        home.live.lock().remove(task);
-        // Relaxed: worker 0 sets the flag before it looks into the set under the lock that this thread has just held.
-        if shared.closing.load(Relaxed) {
-            shared.unpark(0);
-        }
-    }
-
-    fn unhandled(self) -> Unhandled {
-        // SAFETY: the task that asks is not complete.
-        unsafe { self.shared() }.unhandled()
-    }
-
-    /// Schedules a task that any worker may run. `self` is a copy: the task, and what lives in it, may be gone as soon
-    /// as it is in a queue.
-    fn schedule(self, task: Runnable, reason: Reason) {
-        // SAFETY: the task is not complete until it has run.
-        let shared = unsafe { self.shared() };
-        if let Err(task) = here::push_if_current(shared, task, reason) {
-            // SAFETY: as above. From here on the task may run, so the runtime is counted.
-            let shared = unsafe { self.count() };
-            shared.inject(task);
-        }
-    }
-}
-
-/// A task that any worker may run, created by one of them.
-pub(crate) struct Anywhere(pub(crate) HomePtr);
-
-impl Schedule for Anywhere {
-    const BOUND_AT_BIRTH: bool = true;
-
-    #[inline]
-    fn schedule(&self, task: Runnable, reason: Reason) {
-        self.0.schedule(task, reason);
-    }
-
-    fn bind(&self, task: TaskPtr) {
-        self.0.bind(task);
-    }
-
-    fn release(&self, task: TaskPtr) {
-        self.0.release(task);
-    }
-
-    fn unhandled(&self) -> Unhandled {
-        self.0.unhandled()
-    }
-}
-
-/// A task that any worker may run, created by some other thread.
-struct Newcomer(HomePtr);
-
-impl Schedule for Newcomer {
-    const BOUND_AT_BIRTH: bool = false;
-
-    #[inline]
-    fn schedule(&self, task: Runnable, reason: Reason) {
-        self.0.schedule(task, reason);
-    }
-
-    fn bind(&self, task: TaskPtr) {
-        self.0.bind(task);
-        // SAFETY: the task is not complete.
-        let shared = unsafe { self.0.shared() };
-        // After it has entered the set, so that it is seen in one place at least.
-        if shared.gate.fetch_sub(NEWCOMER, AcqRel) & CLOSED != 0 {
-            // Worker 0 waits for the gate to be empty, or for this task to be in a set.
-            shared.unpark(0);
-        }
-    }
-
-    fn release(&self, task: TaskPtr) {
-        self.0.release(task);
-    }
-
-    fn unhandled(&self) -> Unhandled {
-        self.0.unhandled()
-    }
-}
-
-/// A task that only its home may run: it is not `Send`.
-pub(crate) struct Pinned(pub(crate) HomePtr);
-
-impl Schedule for Pinned {
-    const BOUND_AT_BIRTH: bool = true;
-
-    fn schedule(&self, task: Runnable, _: Reason) {
-        let home = self.0;
-        // SAFETY: the task is not complete until it has run.
-        let (shared, index) = unsafe { (home.shared(), home.get().index) };
-        if let Err(task) = here::push_pinned_if_current(shared, index, task) {
-            // SAFETY: as above. From here on the task may run, so the runtime is counted.
-            let shared = unsafe { home.count() };
-            shared.homes[index].inbox.push(task);
-            // As a producer of the sleep protocol: the worker looks into its inbox after its fence, or is asleep now.
-            fence(SeqCst);
-            shared.unpark(index);
-        }
-    }
-
-    fn bind(&self, task: TaskPtr) {
-        self.0.bind(task);
-    }
-
-    fn release(&self, task: TaskPtr) {
-        self.0.release(task);
-    }
-
-    fn unhandled(&self) -> Unhandled {
-        self.0.unhandled()
     }
 }

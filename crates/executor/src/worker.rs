@@ -13,8 +13,9 @@
 use crate::{
     driver::Driver,
     here,
+    home::{Anywhere, Homed, Pinned},
     queue::Queue,
-    shared::{Anywhere, Pinned, Shared},
+    shared::Shared,
     task::{self, Reason, Runnable, Task, UnhandledPanic},
     watch::WATCH,
 };
@@ -369,9 +370,9 @@ impl Worker {
     where
         F: Future + Send + 'static,
     {
-        let home = self.shared.homes[self.index].ptr();
+        let home = &self.shared.homes[self.index];
         // SAFETY: the future is `Send` and borrows nothing.
-        let (runnable, task) = unsafe { task::create(future, Anywhere(home), location) };
+        let (runnable, task) = unsafe { task::create(future, Homed::<Anywhere>::new(home), location) };
         self.push(runnable, Reason::Woken);
         task
     }
@@ -384,9 +385,9 @@ impl Worker {
         future: F,
         location: &'static Location<'static>,
     ) -> Task<F::Output> {
-        let home = self.shared.homes[self.index].ptr();
+        let home = &self.shared.homes[self.index];
         // SAFETY: `Pinned` keeps the task on this thread; the caller answers for borrows.
-        let (runnable, task) = unsafe { task::create(future, Pinned(home), location) };
+        let (runnable, task) = unsafe { task::create(future, Homed::<Pinned>::new(home), location) };
         self.queue.push_pinned(runnable);
         task
     }
