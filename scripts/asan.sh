@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 target=$(rustc +nightly -vV | sed -n 's/^host: //p')
 export RUSTFLAGS="-Zsanitizer=address -Cforce-frame-pointers=yes"
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:detect_stack_use_after_return=1}"
+export LSAN_OPTIONS="suppressions=$PWD/scripts/asan.supp:print_suppressions=0 ${LSAN_OPTIONS:-}"
 export CARGO_TARGET_DIR=target/asan
 
 check() {

@@ -1,18 +1,19 @@
 //! TCP sockets, with one worker and with two.
 
 use aioli::{
-    Builder, create_task, gather,
-    io::{AsyncReadExt, AsyncWriteExt},
+    Builder, Event, EventLoop, create_task, gather,
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    wait_for,
+    wait_for, yield_now,
 };
-use futures_lite::future::poll_once;
+use futures_lite::future::{block_on, poll_once};
 use std::{
     future::{Future, poll_fn},
     io::{self, IoSlice, IoSliceMut, Read, Write},
     net::{self, Shutdown, SocketAddr},
-    pin::pin,
-    sync::Arc,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex},
+    task::{Context, Wake, Waker},
     thread,
     time::Duration,
 };
@@ -323,4 +324,61 @@ fn sockets_come_from_the_standard_library_and_go_back() {
 fn a_socket_needs_a_loop() {
     let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
     let _ = TcpListener::from_std(listener);
+}
+
+/// A waker of somebody else's, which panics.
+struct Bomb;
+
+impl Wake for Bomb {
+    fn wake(self: Arc<Self>) {
+        panic!("a foreign waker");
+    }
+}
+
+#[test]
+fn a_foreign_waker_that_panics_in_a_socket_is_reported_and_the_others_go_on() {
+    for workers in [1, 2, 4] {
+        for idle in [false, true] {
+            let reports = Arc::new(Mutex::new(Vec::new()));
+            Builder::new().workers(workers).build().unwrap().run(async {
+                let reported = Arc::new(Event::new());
+                let (told, tells) = (reports.clone(), reported.clone());
+                EventLoop::current().set_exception_handler(move |panic| {
+                    let name = panic.task_name().map(str::to_owned);
+                    told.lock().unwrap().push((name, panic.message().to_owned()));
+                    tells.set();
+                });
+                let ((mut mined, mut far), (mut other, mut other_far)) = (pair().await, pair().await);
+                let waker = Waker::from(Arc::new(Bomb));
+                let mut buf = [0; 8];
+                let polled = Pin::new(&mut mined).poll_read(&mut Context::from_waker(&waker), &mut buf);
+                assert!(polled.is_pending());
+                let waits = create_task(async move {
+                    let mut buf = [0; 8];
+                    let count = other.read(&mut buf).await.unwrap();
+                    buf[..count].to_vec()
+                });
+                // From outside, where nobody waits for what these writes bring about.
+                let foreign = thread::spawn(move || {
+                    block_on(async {
+                        far.write_all(b"mined").await.unwrap();
+                        other_far.write_all(b"other").await.unwrap();
+                    });
+                    (far, other_far)
+                });
+                // Asleep, or never asleep.
+                while !idle && !reported.is_set() {
+                    yield_now().await;
+                }
+                reported.wait().await;
+                assert_eq!(waits.await.unwrap(), b"other");
+                // It is as ready as if nothing had happened.
+                assert_eq!(mined.read(&mut buf).await.unwrap(), 5);
+                assert_eq!(&buf[..5], b"mined");
+                drop(foreign.join().unwrap());
+                assert_eq!(mined.read(&mut buf).await.unwrap(), 0);
+            });
+            assert_eq!(*reports.lock().unwrap(), [(None, "a foreign waker".to_owned())]);
+        }
+    }
 }

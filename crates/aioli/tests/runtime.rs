@@ -23,6 +23,15 @@ fn numbers_that_make_no_sense_are_refused() {
     let error = Builder::new().workers(0).build().unwrap_err();
     assert!(matches!(error, BuildError::NoWorkers));
     assert!(error.to_string().contains("at least one worker"), "{error}");
+    for workers in [16_385, usize::MAX] {
+        let error = Builder::new().workers(workers).build().unwrap_err();
+        assert!(matches!(error, BuildError::TooManyWorkers(asked) if asked == workers));
+        let text = error.to_string();
+        assert!(
+            text.contains("at most 16384 workers") && text.contains(&workers.to_string()),
+            "{text}"
+        );
+    }
     let error = Builder::new().workers(1).max_blocking_threads(0).build().unwrap_err();
     assert!(matches!(error, BuildError::NoBlockingThreads));
     assert!(error.to_string().contains("at least one thread"), "{error}");
@@ -73,7 +82,7 @@ fn the_environment_gives_the_number_of_workers() {
 
 #[test]
 fn an_environment_that_makes_no_sense_is_an_error_that_quotes_it() {
-    for nonsense in ["abc", "0", "-2", ""] {
+    for nonsense in ["abc", "0", "-2", "", "16385", "99999999999999999999"] {
         let (success, text) = child(nonsense);
         assert!(!success, "{nonsense}: {text}");
         assert!(text.contains("cannot start an event loop"), "{text}");

@@ -14,6 +14,7 @@ use std::{
     net::SocketAddr,
     pin::pin,
     sync::{Arc, Mutex},
+    task::{Context, Wake, Waker},
     time::Duration,
 };
 
@@ -352,6 +353,64 @@ fn a_closed_writer_delivers_what_it_has_and_takes_no_more() {
         assert_eq!(reader.readline().await.unwrap(), b"");
         writer.write(b"too late");
         assert_eq!(writer.drain().await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    });
+}
+
+#[test]
+fn what_is_written_after_the_end_costs_nothing_of_what_was_written_before() {
+    // After both kinds of end.
+    for end in [StreamWriter::close, StreamWriter::write_eof] {
+        run(|| async {
+            let (_reader, writer, mut peer) = pair().await;
+            let bytes = pattern(20 * 1024 * 1024);
+            writer.write(&bytes);
+            end(&writer);
+            writer.write(b"too late");
+            assert!(writer.unsent() > 0, "the peer has not read yet");
+            // Some turns for the background, in which nobody reads.
+            for _ in 0..10 {
+                yield_now().await;
+            }
+            let mut got = Vec::new();
+            peer.read_to_end(&mut got).await.unwrap();
+            assert!(got == bytes);
+            assert_eq!(writer.drain().await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+            assert_eq!(writer.unsent(), 0);
+        });
+    }
+}
+
+/// A waker that somebody holds, or nobody.
+struct Held;
+
+impl Wake for Held {
+    fn wake(self: Arc<Self>) {}
+}
+
+/// Has `future` wait for once, drops it, and asks that nobody holds the waker any more.
+fn leaves_nothing_behind(future: impl Future) {
+    let held = Arc::new(Held);
+    let waker = Waker::from(held.clone());
+    let mut future = Box::pin(future);
+    assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert!(Arc::strong_count(&held) > 2, "it does not wait");
+    drop((future, waker));
+    assert_eq!(Arc::strong_count(&held), 1, "a waiter that is gone is remembered");
+}
+
+#[test]
+fn waiters_that_are_dropped_leave_nothing_behind() {
+    run(|| async {
+        let (_reader, writer, _peer) = pair().await;
+        writer.write(&pattern(MUCH));
+        let server = start_server(shout, "127.0.0.1:0").await.unwrap();
+        for _ in 0..3 {
+            leaves_nothing_behind(writer.drain());
+            leaves_nothing_behind(writer.wait_closed());
+            leaves_nothing_behind(server.wait_closed());
+        }
+        writer.close();
+        leaves_nothing_behind(writer.wait_closed());
     });
 }
 

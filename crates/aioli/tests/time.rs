@@ -2,14 +2,17 @@
 
 mod common;
 
-use aioli::{MissedTicks, Sleep, create_local_task, create_task, interval, interval_at, sleep, sleep_until, yield_now};
+use aioli::{
+    EventLoop, MissedTicks, Sleep, create_local_task, create_task, interval, interval_at, sleep, sleep_until, wait_for,
+    yield_now,
+};
 use common::*;
 use std::{
     future::{Future, poll_fn},
     panic::catch_unwind,
     pin::{Pin, pin},
     sync::{Arc, Mutex, mpsc},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Wake, Waker},
     thread,
     time::{Duration, Instant},
 };
@@ -234,7 +237,7 @@ fn a_dropped_sleep_wakes_nobody() {
 #[derive(Default)]
 struct CountWakes(std::sync::atomic::AtomicUsize);
 
-impl std::task::Wake for CountWakes {
+impl Wake for CountWakes {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
     }
@@ -398,5 +401,116 @@ fn a_sleep_goes_on_in_another_task_and_on_another_worker() {
                 assert!(start.elapsed() >= ms(2));
             }
         });
+    }
+}
+
+#[test]
+fn a_clock_that_skips_goes_on_however_many_ticks_were_missed() {
+    for workers in WORKERS {
+        run(workers, async {
+            let now = Instant::now();
+            // Ten seconds behind is ten milliards of ticks, more than fit into 32 bits.
+            let start = now.checked_sub(Duration::from_secs(10)).unwrap();
+            let mut clock = interval_at(start, Duration::from_nanos(1)).with_missed_ticks(MissedTicks::Skip);
+            let mut last = wait_for(clock.tick(), Duration::from_secs(20)).await.unwrap();
+            assert_eq!(last, start);
+            for number in 0..5 {
+                let tick = wait_for(clock.tick(), Duration::from_secs(20))
+                    .await
+                    .expect("it has stopped");
+                assert!(
+                    tick > last && (number > 0 || tick > now),
+                    "those that were missed are forgotten"
+                );
+                assert!(tick <= Instant::now());
+                last = tick;
+            }
+        });
+    }
+}
+
+#[test]
+fn a_clock_that_moves_late_ticks_does_not_move_those_that_are_met() {
+    const PERIOD: Duration = ms(4);
+    run(1, async {
+        let mut clock = interval(PERIOD).with_missed_ticks(MissedTicks::Delay);
+        let mut met = 0;
+        while met < 20 {
+            let tick = clock.tick().await;
+            // Nobody knows how busy the machine is; but this one was in time.
+            if tick.elapsed() < PERIOD {
+                met += 1;
+                assert_eq!(clock.tick().await, tick + PERIOD);
+            }
+        }
+    });
+}
+
+/// A waker of somebody else's, which panics.
+struct Bomb;
+
+impl Wake for Bomb {
+    fn wake(self: Arc<Self>) {
+        panic!("a foreign waker");
+    }
+}
+
+/// A timer that calls such a waker.
+fn mined_sleep(duration: Duration) -> Sleep {
+    let mut sleep = sleep(duration);
+    let waker = Waker::from(Arc::new(Bomb));
+    assert!(Pin::new(&mut sleep).poll(&mut Context::from_waker(&waker)).is_pending());
+    sleep
+}
+
+/// Calls `f` on another worker than this one, which stands still meanwhile.
+fn on_another_worker<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+    let here = aioli_executor::worker_index();
+    let event_loop = EventLoop::current();
+    let (tell, told) = mpsc::channel();
+    let foreign = thread::spawn(move || {
+        let task = async move { tell.send((aioli_executor::worker_index(), f())).unwrap() };
+        event_loop.create_task(task).detach();
+    });
+    let (there, value) = told.recv().unwrap();
+    foreign.join().unwrap();
+    assert!(here.is_some() && there.is_some() && here != there);
+    value
+}
+
+#[test]
+fn a_foreign_waker_that_panics_in_a_timer_is_reported_and_the_others_go_on() {
+    for workers in WORKERS {
+        for (elsewhere, idle) in [(false, false), (false, true), (true, false), (true, true)] {
+            if elsewhere && workers == 1 {
+                continue;
+            }
+            let reports = Arc::new(Mutex::new(Vec::new()));
+            run(workers, async {
+                let told = reports.clone();
+                EventLoop::current().set_exception_handler(move |panic| {
+                    let name = panic.task_name().map(str::to_owned);
+                    told.lock().unwrap().push((name, panic.message().to_owned()));
+                });
+                let make = || mined_sleep(ms(2));
+                let mined = if elsewhere { on_another_worker(make) } else { make() };
+                // Before, with, and after it.
+                let others: Vec<_> = (0..5).map(|number| create_task(sleep(ms(number)))).collect();
+                let here = create_local_task(sleep(ms(2)));
+                if idle {
+                    sleep(ms(5)).await;
+                }
+                until(|| !reports.lock().unwrap().is_empty()).await;
+                for other in others {
+                    other.await.unwrap();
+                }
+                here.await.unwrap();
+                // It has fired all the same.
+                mined.await;
+                sleep(ms(1)).await;
+                create_task(sleep(ms(1))).await.unwrap();
+            });
+            assert_eq!(*reports.lock().unwrap(), [(None, "a foreign waker".to_owned())]);
+        }
     }
 }

@@ -2,9 +2,12 @@
 
 mod common;
 
-use aioli::{Builder, EventLoop, create_task, to_thread, yield_now};
+use aioli::{Builder, EventLoop, create_task, current_task, task::poll_budget, to_thread, yield_now};
 use common::*;
+use futures_lite::future::block_on;
 use std::{
+    future::{Future, poll_fn},
+    pin::pin,
     sync::{
         Arc, Barrier,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -142,5 +145,58 @@ fn the_exception_handler_is_told_of_a_panic_in_a_call_that_was_dropped() {
             go.send(()).unwrap();
         });
         assert_eq!(log.lines(), ["unseen"]);
+    }
+}
+
+/// Fails where `future` is polled as often as only one that gets nowhere is.
+async fn not_polled_for_ever<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut polls = 0;
+    poll_fn(|cx| {
+        polls += 1;
+        assert!(polls < 100_000, "it is polled and polled, and gets nowhere");
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+#[test]
+fn a_call_may_block_on_any_number_of_operations_that_are_ready() {
+    for workers in WORKERS {
+        run(workers, async {
+            let tasks: Vec<_> = (0..1000).map(|number| create_task(async move { number })).collect();
+            until(|| tasks.iter().all(|task| task.is_finished())).await;
+            let sum = to_thread(|| {
+                block_on(not_polled_for_ever(async {
+                    let mut sum = 0;
+                    for task in tasks {
+                        sum += task.await.unwrap();
+                    }
+                    // And again, in a task's poll that nobody gave a budget.
+                    for _ in 0..1000 {
+                        poll_fn(poll_budget).await;
+                    }
+                    sum
+                }))
+            });
+            assert_eq!(sum.await.unwrap(), 499_500);
+        });
+    }
+}
+
+#[test]
+fn a_call_is_made_in_no_task() {
+    for workers in WORKERS {
+        run(workers, async {
+            assert!(current_task().is_some());
+            assert!(to_thread(|| current_task().is_none()).await.unwrap());
+            // Nor on the thread that has made one before, nor in what is polled there.
+            assert!(
+                to_thread(|| block_on(async { current_task().is_none() }))
+                    .await
+                    .unwrap()
+            );
+            assert!(current_task().is_some());
+        });
     }
 }

@@ -121,11 +121,17 @@ fn after_the_end_every_byte_is_given_back() {
     set_hook(Box::new(|_| {}));
     let grown = WORKERS.map(|workers| {
         // What is made once for the process, or for this thread, is made now.
-        let before = bytes_after(workers, 50);
-        (workers, bytes_after(workers, 100) - before)
+        let mut before = bytes_after(workers, 50);
+        // Garbage may be left over, or collected late, once or twice; a leak is there every time.
+        let mut grown = [(); 5].map(|()| {
+            let after = bytes_after(workers, 50);
+            after - std::mem::replace(&mut before, after)
+        });
+        grown.sort_unstable();
+        (workers, grown)
     });
     set_hook(hook);
     for (workers, grown) in grown {
-        assert_eq!(grown, 0, "bytes with {workers} workers");
+        assert_eq!(grown[2], 0, "grown by {grown:?} bytes with {workers} workers");
     }
 }

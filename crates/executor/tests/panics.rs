@@ -357,22 +357,28 @@ fn deferred_work_with_such_a_payload_takes_no_worker_with_it_either() {
     }
 }
 
-/// A driver that calls a waker which panics: once as it looks in, and once as it waits.
+/// A driver that calls a waker which panics: once as it looks in, at events or at timers, and once as it waits.
 #[derive(Default)]
 struct Mined {
     bed: Bed,
-    polled: AtomicBool,
-    parked: AtomicBool,
+    looked_in: AtomicBool,
+    waited: AtomicBool,
+}
+
+impl Mined {
+    fn look_in(&self) {
+        assert!(self.looked_in.swap(true, SeqCst), "a waker, while the driver looks in");
+    }
 }
 
 impl Driver for Mined {
     fn park(&self, limit: Option<Duration>) -> io::Result<()> {
-        assert!(self.parked.swap(true, SeqCst), "a waker, while the driver waits");
+        assert!(self.waited.swap(true, SeqCst), "a waker, while the driver waits");
         self.bed.park(limit)
     }
 
     fn poll(&self) -> io::Result<()> {
-        assert!(self.polled.swap(true, SeqCst), "a waker, while the driver looks in");
+        self.look_in();
         self.bed.poll()
     }
 
@@ -384,7 +390,9 @@ impl Driver for Mined {
         self.bed.sleep_limit(worker)
     }
 
-    fn fire_timers(&self) {}
+    fn fire_timers(&self) {
+        self.look_in();
+    }
 
     fn as_any(&self) -> &dyn Any {
         self
@@ -414,7 +422,7 @@ fn a_waker_that_panics_in_the_driver_is_reported_and_the_loop_goes_on() {
             .run(async {
                 // All fall asleep; whoever waits in the driver is hit, and wakes this task.
                 waited.wait().await;
-                // One task is always there, so the driver is only looked into.
+                // One task is always there, and looks in: at events too, unless somebody else waits for those.
                 until(|| looked_in.is_set()).await;
                 assert_eq!(spawn(async { 7 }).await.unwrap(), 7);
                 let sleeper = Signal::new();

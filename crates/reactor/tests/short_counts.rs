@@ -138,6 +138,59 @@ fn vectored_reads_and_writes_move_all_buffers(reactor: &Reactor) {
     assert_eq!((&a, &b[..2]), (b"onet", &b"wo"[..]));
 }
 
+/// More buffers than one call takes (1024).
+const MANY: usize = 1500;
+
+/// The call takes fewer bytes than there are in the buffers, and yet the stream has more.
+fn a_read_into_more_buffers_than_a_call_takes_drains_nothing(reactor: &Reactor) {
+    let (near, mut far) = pair();
+    let source = reactor.register(near).unwrap();
+    far.write_all(&[b'x'; 2000]).unwrap();
+    settle(reactor);
+    let (wakes, waker) = Wakes::new();
+    let mut cx = Context::from_waker(&waker);
+    let mut bytes = [0; MANY];
+    let mut read = || {
+        let mut bufs: Vec<_> = bytes.chunks_mut(1).map(IoSliceMut::new).collect();
+        source.poll_read_vectored(&mut cx, &mut bufs)
+    };
+    let Poll::Ready(Ok(first)) = read() else {
+        panic!("there are bytes")
+    };
+    assert!(first < MANY);
+    // Without an event in between.
+    let Poll::Ready(Ok(second)) = read() else {
+        panic!("there are more bytes")
+    };
+    assert_eq!(first + second, 2000);
+    assert!(read().is_pending());
+    far.write_all(b"more").unwrap();
+    wait_until(reactor, || wakes.count() > 0);
+    assert_eq!(drive(reactor, |cx| source.poll_read(cx, &mut [0; 8])).unwrap(), 4);
+}
+
+/// The call takes fewer bytes than there are in the buffers, and yet there is room for more.
+fn a_write_from_more_buffers_than_a_call_takes_fills_nothing(reactor: &Reactor) {
+    let (near, far) = pair();
+    let source = reactor.register(near).unwrap();
+    settle(reactor);
+    let (_, waker) = Wakes::new();
+    let mut cx = Context::from_waker(&waker);
+    let bytes: Vec<_> = (0..MANY).map(|number| number as u8).collect();
+    let mut written = 0;
+    while written < MANY {
+        let bufs: Vec<_> = bytes[written..].chunks(1).map(IoSlice::new).collect();
+        // Without an event in between.
+        match source.poll_write_vectored(&mut cx, &bufs) {
+            Poll::Ready(count) => written += count.unwrap(),
+            Poll::Pending => panic!("there is room for more than {written} bytes"),
+        }
+    }
+    let mut got = vec![0; MANY];
+    (&far).read_exact(&mut got).unwrap();
+    assert_eq!(got, bytes);
+}
+
 fn an_empty_read_is_no_end_and_drains_nothing(reactor: &Reactor) {
     let (near, mut far) = pair();
     let source = reactor.register(near).unwrap();
@@ -156,6 +209,8 @@ on_every_backend![
     a_half_close_that_came_with_the_data_is_seen,
     bytes_behind_urgent_data_are_read,
     vectored_reads_and_writes_move_all_buffers,
+    a_read_into_more_buffers_than_a_call_takes_drains_nothing,
+    a_write_from_more_buffers_than_a_call_takes_fills_nothing,
     an_empty_read_is_no_end_and_drains_nothing,
 ];
 

@@ -3,8 +3,12 @@
 use aioli_sync::Event;
 use futures_lite::future::{block_on, poll_once};
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     task::{Context, Wake, Waker},
     thread,
 };
@@ -82,4 +86,63 @@ fn threads_wake_one_another() {
     for thread in threads {
         thread.join().unwrap();
     }
+}
+
+/// Counts, and panics or does not.
+struct Counted {
+    wakes: AtomicUsize,
+    panics: bool,
+}
+
+impl Counted {
+    fn new(panics: bool) -> Arc<Self> {
+        Arc::new(Self {
+            wakes: AtomicUsize::new(0),
+            panics,
+        })
+    }
+}
+
+impl Wake for Counted {
+    fn wake(self: Arc<Self>) {
+        self.wakes.fetch_add(1, SeqCst);
+        assert!(!self.panics, "a foreign waker");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_does_not_take_the_wake_ups_of_others_with_it() {
+    let event = Event::new();
+    let wakers = [true, false, true, false].map(Counted::new);
+    let mut waiting: Vec<_> = wakers.iter().map(|_| Box::pin(event.wait())).collect();
+    for (waiting, waker) in waiting.iter_mut().zip(&wakers) {
+        let waker = Waker::from(waker.clone());
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    let payload = catch_unwind(AssertUnwindSafe(|| event.set())).unwrap_err();
+    assert_eq!(*payload.downcast::<&str>().unwrap(), "a foreign waker");
+    assert_eq!(wakers.each_ref().map(|waker| waker.wakes.load(SeqCst)), [1; 4]);
+    // All is in order.
+    assert!(event.is_set());
+    for waiting in waiting {
+        assert!(block_on(poll_once(waiting)).is_some());
+    }
+    event.clear();
+    assert!(block_on(poll_once(event.wait())).is_none());
+}
+
+#[test]
+fn the_waker_of_a_waiter_that_is_dropped_or_woken_by_another_is_given_back() {
+    let event = Event::new();
+    let [first, second] = [Counted::new(false), Counted::new(false)];
+    let mut waiting = Box::pin(event.wait());
+    for counted in [&first, &second] {
+        let waker = Waker::from(counted.clone());
+        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (1, 2));
+    drop(waiting);
+    assert_eq!(Arc::strong_count(&second), 1);
+    event.set();
+    assert_eq!(second.wakes.load(SeqCst), 0);
 }
