@@ -87,7 +87,9 @@ fn an_environment_that_makes_no_sense_is_an_error_that_quotes_it() {
         assert!(!success, "{nonsense}: {text}");
         assert!(text.contains("cannot start an event loop"), "{text}");
         assert!(
-            text.contains(&format!("AIOLI_WORKERS must be a number above 0, and is {nonsense:?}")),
+            text.contains(&format!(
+                "AIOLI_WORKERS must be a number from 1 to 16384, and is {nonsense:?}"
+            )),
             "{text}"
         );
     }

@@ -12,6 +12,7 @@ use std::{
     future::Future,
     io,
     net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Wake, Waker},
@@ -681,5 +682,35 @@ fn both_ends_know_their_addresses() {
             (writer.local_addr().unwrap(), writer.peer_addr().unwrap()),
             (here, there)
         );
+    });
+}
+
+/// A waker of somebody else's making.
+struct Bomb;
+
+impl Wake for Bomb {
+    fn wake(self: Arc<Self>) {
+        panic!("a foreign waker");
+    }
+}
+
+#[test]
+fn a_foreign_waker_that_panics_leaves_the_writer_in_order() {
+    run(async || {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (_reader, writer) = open_connection(listener.local_addr().unwrap()).await.unwrap();
+        let writer = Arc::new(writer);
+        {
+            let mut mined = pin!(writer.wait_closed());
+            let waker = Waker::from(Arc::new(Bomb));
+            assert!(mined.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            let ended = catch_unwind(AssertUnwindSafe(|| writer.write_eof()));
+            assert!(ended.is_err(), "the waker's panic is passed on");
+        }
+        let theirs = writer.clone();
+        let closed = create_task(async move { theirs.wait_closed().await });
+        yield_now().await;
+        writer.close();
+        closed.await.unwrap().unwrap();
     });
 }

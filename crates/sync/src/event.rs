@@ -2,11 +2,11 @@
 //!
 //! # Protocol
 //!
-//! A lock guards the flag, the waiters and the *generation*, which counts how often the flag was set. A waiter remembers the
-//! generation in which it began to wait, and is done when the flag has been set since: so a `clear` that follows a `set` at
+//! A lock guards the flag, the waiters and the *generation*, which counts how often all were woken. A waiter remembers the
+//! generation in which it began to wait, and is done when it has passed: so a `clear` that follows a `set` at
 //! once does not take the wake-up back. Wakers are called, and dropped, with the lock released.
 
-use aioli_primitives::sync::Mutex;
+use aioli_primitives::sync::{Mutex, MutexGuard};
 use slab::Slab;
 use std::{
     fmt,
@@ -35,7 +35,7 @@ pub struct Event {
 
 struct State {
     set: bool,
-    /// How often the flag was set.
+    /// How often all who waited were woken.
     generation: u64,
     waiters: Slab<Waiter>,
     /// The number of the next waiter.
@@ -67,26 +67,20 @@ impl Event {
     ///
     /// With the first panic of a foreign waker, after all have been woken.
     pub fn set(&self) {
-        let mut waiters: Vec<Waiter> = {
-            let mut state = self.state.lock();
-            if state.set {
-                return;
-            }
-            state.set = true;
-            state.generation += 1;
-            state.waiters.drain().collect()
-        };
-        waiters.sort_unstable_by_key(|waiter| waiter.number);
-        // Each in its own, so that a waker that panics does not take the others' wake-ups with it.
-        let mut panicked = None;
-        for waiter in waiters {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waiter.waker.wake())) {
-                panicked.get_or_insert(payload);
-            }
+        let mut state = self.state.lock();
+        if !std::mem::replace(&mut state.set, true) {
+            wake_all(state);
         }
-        if let Some(payload) = panicked {
-            resume_unwind(payload);
-        }
+    }
+
+    /// Wakes all who wait, as [`set`](Self::set) does, and leaves the flag as it is: for what is waited for by looking again
+    /// after each change. asyncio has no counterpart.
+    ///
+    /// # Panics
+    ///
+    /// As `set`.
+    pub fn pulse(&self) {
+        wake_all(self.state.lock());
     }
 
     /// Takes the flag back: who waits from now on waits for the next [`set`](Self::set). As `Event.clear()` in asyncio.
@@ -110,6 +104,24 @@ impl Event {
             event: self,
             waiting: None,
         }
+    }
+}
+
+/// Wakes all who wait, with the lock released.
+fn wake_all(mut state: MutexGuard<'_, State>) {
+    state.generation += 1;
+    let mut waiters: Vec<Waiter> = state.waiters.drain().collect();
+    drop(state);
+    waiters.sort_unstable_by_key(|waiter| waiter.number);
+    // Each in its own, so that a waker that panics does not take the others' wake-ups with it.
+    let mut panicked = None;
+    for waiter in waiters {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waiter.waker.wake())) {
+            panicked.get_or_insert(payload);
+        }
+    }
+    if let Some(payload) = panicked {
+        resume_unwind(payload);
     }
 }
 

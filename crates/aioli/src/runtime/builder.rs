@@ -69,7 +69,7 @@ impl Builder {
     ///
     /// * [`BuildError::NoWorkers`], [`BuildError::NoBlockingThreads`]: a number given here is 0;
     /// * [`BuildError::TooManyWorkers`]: there can be 16,384;
-    /// * [`BuildError::Environment`]: `AIOLI_WORKERS` is needed and is not a number above 0;
+    /// * [`BuildError::Environment`]: `AIOLI_WORKERS` is needed and is not such a number;
     /// * [`BuildError::System`]: the system refused a thread or a descriptor.
     pub fn build(self) -> Result<Runner, BuildError> {
         let workers = match self.workers {
@@ -129,7 +129,7 @@ pub enum BuildError {
     TooManyWorkers(usize),
     /// `max_blocking_threads(0)`: somebody has to make the blocking calls.
     NoBlockingThreads,
-    /// `AIOLI_WORKERS` is set to this, which is not a number above 0.
+    /// `AIOLI_WORKERS` is set to this, which is not a number of workers that there can be.
     Environment(OsString),
     /// The system refused a thread or a descriptor.
     System(io::Error),
@@ -153,7 +153,7 @@ impl fmt::Display for BuildError {
             BuildError::Environment(value) => {
                 write!(
                     f,
-                    "the environment variable {WORKERS} must be a number above 0, and is {value:?}"
+                    "the environment variable {WORKERS} must be a number from 1 to {MAX_WORKERS}, and is {value:?}"
                 )
             }
             BuildError::System(error) => write!(f, "the system refused what an event loop needs: {error}"),
@@ -185,11 +185,9 @@ mod tests {
         for value in ["abc", "0", "-1", "", "2.5"] {
             let error = workers_from(Some(value.into())).unwrap_err();
             assert!(matches!(&error, BuildError::Environment(text) if text == value));
-            assert!(
-                error
-                    .to_string()
-                    .contains(&format!("AIOLI_WORKERS must be a number above 0, and is {value:?}"))
-            );
+            assert!(error.to_string().contains(&format!(
+                "AIOLI_WORKERS must be a number from 1 to 16384, and is {value:?}"
+            )));
         }
     }
 }

@@ -28,7 +28,6 @@ impl Changes {
 
     /// Something has changed. To be called with the lock released: it wakes, and wakers run foreign code.
     pub(super) fn announce(&self) {
-        self.0.set();
-        self.0.clear();
+        self.0.pulse();
     }
 }

@@ -25,6 +25,7 @@ use std::{
     future::poll_fn,
     io,
     net::Shutdown,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     task::{Context, Poll, Waker, ready},
 };
@@ -205,9 +206,13 @@ impl Outbox {
     fn announce(&self, mut state: MutexGuard<'_, State>) {
         let poller = state.poller.take();
         drop(state);
-        self.changes.announce();
+        let told = catch_unwind(AssertUnwindSafe(|| self.changes.announce()));
         if let Some(waker) = poller {
             waker.wake();
+        }
+        if let Err(payload) = told {
+            // Of a foreign waker; everybody has been told all the same.
+            resume_unwind(payload);
         }
     }
 
