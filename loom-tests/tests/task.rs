@@ -261,8 +261,8 @@ fn join_x_complete() {
 
 /// A join that has registered its waker is dropped while the task completes: nobody takes the value, and it is dropped once.
 ///
-/// Fails when `drop_handle` leaves `JOIN` set (the value is leaked), and when `discard` does not look whether the task has
-/// completed (it is leaked, or dropped twice).
+/// Fails when `drop_handle` gives the reference back although the slot is full, when `discard` does not look whether the task has
+/// completed, and when `complete` does not look at `DISCARD`.
 #[test]
 fn join_x_complete_x_drop() {
     loom::model(|| {
@@ -291,8 +291,7 @@ fn join_x_complete_x_drop() {
 
 /// A handle is dropped while the task completes.
 ///
-/// Fails when `complete` leaves the outcome to a handle that is gone, and when `drop_handle` gives the reference back and
-/// the waker too.
+/// Fails when `complete` leaves the outcome to a handle that is gone, and when `drop_handle` leaves `JOIN` set.
 #[test]
 fn detach_x_complete() {
     loom::model(|| {
