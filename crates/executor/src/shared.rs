@@ -36,8 +36,6 @@ pub(crate) struct Shared {
     pub(crate) driver: Arc<dyn Driver>,
     /// Whoever holds it waits in the driver or polls it.
     pub(crate) driving: Mutex<()>,
-    /// How often somebody has slept in the driver.
-    pub(crate) drives: AtomicUsize,
     /// Tasks from other threads that have not had their first turn, and whether more are let in.
     gate: CachePadded<AtomicUsize>,
     /// The runtime is closing: every task that ends tells worker 0.
@@ -88,7 +86,6 @@ impl Shared {
             watch: Watch::new(),
             driver,
             driving: Mutex::new(()),
-            drives: AtomicUsize::new(0),
             gate: CachePadded::new(AtomicUsize::new(0)),
             closing: AtomicBool::new(false),
             stop: AtomicBool::new(false),

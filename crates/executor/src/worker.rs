@@ -17,12 +17,9 @@ use crate::{
     queue::Queue,
     shared::Shared,
     task::{self, Reason, Runnable, Task, UnhandledPanic},
-    watch::WATCH,
+    watch::Look,
 };
-use aioli_primitives::{
-    deque::Steal,
-    sync::{Arc, atomic::Ordering::Relaxed},
-};
+use aioli_primitives::{deque::Steal, sync::Arc};
 use std::{
     cell::Cell,
     future::Future,
@@ -57,7 +54,7 @@ pub(crate) struct Worker {
     resting: Cell<bool>,
     /// As much as it knows of [`Watch`](crate::watch::Watch).
     starts_seen: Cell<usize>,
-    /// How often somebody had been in the driver when this worker, on watch, looked last.
+    /// What this worker, on watch, saw of the driver when it looked last.
     drives_seen: Cell<Option<usize>>,
     /// It is inside the driver: what it wakes there it does not race through the slot, nor wake others for one by one.
     in_driver: Cell<bool>,
@@ -289,9 +286,10 @@ impl Worker {
         }
         // The driver is left to those who work, unless none of them has been there for a whole watch: changing places with
         // one who is back in no time would cost two wake-ups. The last to fall asleep always takes it.
-        let drives = shared.drives.load(Relaxed);
-        let deserted = self.drives_seen.replace(Some(drives)) == Some(drives);
-        self.park(Some(WATCH), all_asleep || deserted);
+        let mut seen = self.drives_seen.take();
+        let look = shared.watch.look(&mut seen);
+        self.drives_seen.set(seen);
+        self.park(Some(shared.watch.limit(look)), all_asleep || look == Look::Deserted);
         shared.watch.give_up();
         self.fire_timers();
     }
@@ -302,11 +300,9 @@ impl Worker {
         let parker = &shared.homes[self.index].parker;
         match may_drive.then(|| shared.driving.try_lock()).flatten() {
             Some(_driving) => {
-                // Relaxed: a count of which only changes matter. Not a read-modify-write: only whoever drives writes it.
-                shared
-                    .drives
-                    .store(shared.drives.load(Relaxed).wrapping_add(1), Relaxed);
+                shared.watch.driver_changes();
                 parker.drive(|| self.ask_driver(|driver| driver.park(limit)));
+                shared.watch.driver_changes();
             }
             None => {
                 let timer = shared.driver.sleep_limit(self.index);
