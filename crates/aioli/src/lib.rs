@@ -65,16 +65,18 @@ pub mod io {
 }
 
 pub use aioli_macros::{main, test};
-pub use aioli_sync::Event;
+pub use aioli_sync::{Event, InvalidStateError};
 pub use runtime::{BuildError, Builder, EventLoop, Runner, run};
 pub use streams::{
     IncompleteReadError, LimitOverrunError, ReadError, Server, StreamReader, StreamWriter, open_connection,
     start_server,
 };
 pub use task::{
-    Defer, Gather, IntoTask, Join, JoinError, JoinRef, Panic, Task, TaskRef, ToThread, UnhandledPanic, YieldNow,
-    create_local_task, create_task, current_task, defer, gather, to_thread, yield_now,
+    CancelledError, Defer, Gather, IntoTask, Join, JoinError, JoinRef, JoinShared, Panic, Task, TaskId, TaskRef,
+    ToThread, UnhandledError, UnhandledKind, YieldNow, catch_cancelled, closing, create_local_task, create_task,
+    current_task, defer, finally, gather, to_thread, uncancellable, yield_now,
 };
 pub use time::{
-    Interval, MissedTicks, Sleep, TimeoutError, WaitFor, interval, interval_at, sleep, sleep_until, wait_for,
+    Interval, MissedTicks, Sleep, Timeout, TimeoutError, WaitFor, interval, interval_at, sleep, sleep_until, timeout,
+    timeout_at, wait_for,
 };

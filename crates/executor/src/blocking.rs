@@ -9,9 +9,15 @@
 //! woken or started; whoever takes a job and leaves others behind sees to it that one is. So a burst of short calls is done
 //! by the threads that are awake, at a queue operation each, and a burst of long ones gets its threads one by one. A thread
 //! that has had nothing to do for the time that the builder gave leaves.
+//!
+//! # Calls and a virtual clock
+//!
+//! A virtual clock stands still while there are calls to be made or being made. When the last one is over, and whom it
+//! wakes is in a queue, the driver is unparked: whoever sleeps there looks again whether everybody is at rest.
 
 use crate::{
     current,
+    driver::Driver,
     task::{self, Reason, Runnable, Schedule, Task, TaskPtr, Unhandled},
 };
 use aioli_primitives::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -76,6 +82,10 @@ struct State {
     working: usize,
     /// The thread that left last. It has joined the one before it, so that whoever joins it has joined all.
     left: Option<JoinHandle<()>>,
+    /// Jobs that are being done.
+    under_way: usize,
+    /// Who is unparked when there is no job any more.
+    when_idle: Option<Arc<dyn Driver>>,
     /// Threads that wait for a job.
     idle: usize,
     /// A thread has been woken or started and has not taken the lock yet.
@@ -96,6 +106,8 @@ impl Pool {
                 threads: HashMap::new(),
                 working: 0,
                 left: None,
+                under_way: 0,
+                when_idle: None,
                 idle: 0,
                 coming: false,
                 stopping: false,
@@ -106,6 +118,16 @@ impl Pool {
             keep_alive,
             unhandled,
         })
+    }
+
+    /// Has `driver` unparked whenever the last job is done.
+    pub(crate) fn tell_when_idle(&self, driver: Arc<dyn Driver>) {
+        self.state.lock().when_idle = Some(driver);
+    }
+
+    /// Whether there is no job to be done or being done.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state.lock().is_idle()
     }
 
     /// Makes the call on a thread of the pool. On a stopped pool it is cancelled instead.
@@ -168,9 +190,16 @@ impl Pool {
                     // It cannot fail: this thread is there.
                     let _ = Self::call_for_a_thread(pool, &mut state);
                 }
+                state.under_way += 1;
                 drop(state);
                 job.run();
                 state = pool.state.lock();
+                state.under_way -= 1;
+                if state.is_idle() {
+                    if let Some(driver) = &state.when_idle {
+                        driver.unpark();
+                    }
+                }
                 continue;
             }
             if state.stopping {
@@ -213,6 +242,12 @@ impl Pool {
             }
             threads.into_iter().for_each(join);
         }
+    }
+}
+
+impl State {
+    fn is_idle(&self) -> bool {
+        self.under_way == 0 && self.queue.is_empty()
     }
 }
 

@@ -36,12 +36,32 @@ pub(crate) fn scope() -> Option<NonNull<Scope>> {
     CURRENT.with(|current| current.scope.get())
 }
 
+/// Whether deferred work is being polled or dropped.
+pub(crate) fn is_in_deferred_work() -> bool {
+    let mut scope = scope();
+    // SAFETY: a scope is named only while somebody up the stack polls or drops it, and then those around it, too.
+    while let Some(inner) = scope.map(|scope| unsafe { scope.as_ref() }) {
+        if !inner.keeps_work() {
+            return true;
+        }
+        scope = inner.outer();
+    }
+    false
+}
+
 /// Restores what was current before.
 pub(crate) struct Restore {
     task: Option<NonNull<Header>>,
     scope: Option<NonNull<Scope>>,
     /// `None`: what is polled inside takes from the budget of the poll around it.
     budget: Option<u32>,
+}
+
+impl Restore {
+    /// The scope that was the innermost before.
+    pub(crate) fn scope(&self) -> Option<NonNull<Scope>> {
+        self.scope
+    }
 }
 
 impl Drop for Restore {

@@ -33,6 +33,21 @@ pub trait Driver: Send + Sync + 'static {
     /// Wakes whom the timers concern that are due. May pass on the panic of a waker.
     fn fire_timers(&self);
 
+    /// Whether the clock is a virtual one, which stands still while anybody works and is moved by
+    /// [`advance`](Self::advance) alone. [`park`](Self::park) fires no timers then.
+    fn is_virtual(&self) -> bool {
+        false
+    }
+
+    /// Whether a virtual clock has a timer to advance to.
+    fn can_advance(&self) -> bool {
+        false
+    }
+
+    /// Nothing can happen before the next timer: moves a virtual clock there, and wakes whom that timer concerns. May pass
+    /// on the panic of a waker.
+    fn advance(&self) {}
+
     /// The driver itself, for those who know its type and find it through [`with_driver`](crate::with_driver).
     fn as_any(&self) -> &dyn Any;
 }

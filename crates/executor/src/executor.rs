@@ -4,7 +4,8 @@
 //!
 //! 1. No task is let in from outside any more.
 //! 2. All live tasks are cancelled, and worker 0 works until they are over; the tasks that their cleanup created are the
-//!    next round, until none is left.
+//!    next round, until none is left. If that takes longer than the cleanup timeout, what is left is cut off: futures and
+//!    deferred work are dropped.
 //! 3. The other workers are told to stop, and joined. Nothing is in any queue.
 //! 4. The blocking pool makes the calls that it still has, and its threads are joined.
 
@@ -17,7 +18,7 @@ use crate::{
     task::{JoinError, Task, TaskRef, Unhandled},
     worker::{Worker, abort_on_unwind},
 };
-use aioli_primitives::sync::{Arc, Mutex};
+use aioli_primitives::sync::{Arc, Condvar, Mutex};
 use std::{
     future::Future,
     io,
@@ -25,7 +26,7 @@ use std::{
     pin::pin,
     task::{Context, Poll, Waker},
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The most workers that an [`Executor`] can have.
@@ -43,7 +44,10 @@ pub struct Config {
     pub max_blocking_threads: usize,
     /// How long a thread for blocking calls waits for the next one before it leaves.
     pub blocking_keep_alive: Duration,
-    /// Who is told of panics that nobody looks at.
+    /// How long the end of the runtime waits for the cleanup of tasks before it cuts it off; `None`: for ever. In real time,
+    /// whatever the driver's clock is.
+    pub cleanup_timeout: Option<Duration>,
+    /// Who is told of what nobody looks at.
     pub unhandled: Unhandled,
 }
 
@@ -61,6 +65,7 @@ impl Config {
             blocking_threads: threads("blocking"),
             max_blocking_threads: 512,
             blocking_keep_alive: Duration::from_secs(10),
+            cleanup_timeout: None,
             unhandled: Unhandled::default(),
         }
     }
@@ -73,6 +78,8 @@ pub struct Executor {
     worker: Worker,
     handle: Handle,
     threads: Vec<JoinHandle<()>>,
+    cleanup_timeout: Option<Duration>,
+    worker_threads: ThreadConfig,
 }
 
 impl Executor {
@@ -119,10 +126,12 @@ impl Executor {
             worker: Worker::new(shared.clone(), 0, first),
             handle,
             threads: Vec::new(),
+            cleanup_timeout: config.cleanup_timeout,
+            worker_threads: config.worker_threads,
         };
         for (queue, index) in queues.zip(1..) {
             let shared = shared.clone();
-            executor.threads.push(config.worker_threads.spawn(move || {
+            executor.threads.push(executor.worker_threads.spawn(move || {
                 let worker = Worker::new(shared, index, queue);
                 worker.run_until(|| worker.shared.is_stopped());
             })?);
@@ -167,8 +176,16 @@ impl Executor {
         shared.close_gate();
         // Tasks point to the runtime without counting it: it must not go before them.
         abort_on_unwind(|| {
+            let mut limit = None;
             while !shared.is_empty() {
+                if let Some(timeout) = self.cleanup_timeout {
+                    limit
+                        .get_or_insert_with(|| CleanupLimit::start(timeout, &self.worker.shared, &self.worker_threads));
+                }
                 let some = shared.doom();
+                if limit.as_ref().is_some_and(|limit| limit.is_over()) {
+                    shared.kill();
+                }
                 // Where there is none, some are on their way from outside.
                 let over = || shared.doomed_are_over() && (some || shared.all_have_arrived());
                 self.worker.run_until(|| self.worker.queue.is_empty() && over());
@@ -186,6 +203,65 @@ impl Executor {
 impl Drop for Executor {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// Cuts cleanup off when it has taken too long: a thread that sleeps meanwhile, for the workers may all be stuck. If the
+/// system refuses a thread, there is no limit.
+struct CleanupLimit {
+    state: Arc<(Mutex<LimitState>, Condvar)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(PartialEq)]
+enum LimitState {
+    Waiting,
+    /// The time was up.
+    Over,
+    /// There is nothing to wait for any more.
+    CalledOff,
+}
+
+impl CleanupLimit {
+    fn start(timeout: Duration, shared: &Arc<Shared>, threads: &ThreadConfig) -> Self {
+        let state = Arc::new((Mutex::new(LimitState::Waiting), Condvar::new()));
+        let (theirs, shared) = (state.clone(), shared.clone());
+        let deadline = Instant::now().checked_add(timeout);
+        let thread = threads.spawn(move || {
+            let mut state = theirs.0.lock();
+            while *state == LimitState::Waiting {
+                match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                    None => theirs.1.wait(&mut state),
+                    Some(Duration::ZERO) => {
+                        *state = LimitState::Over;
+                        drop(state);
+                        shared.kill();
+                        return;
+                    }
+                    Some(left) => {
+                        theirs.1.wait_for(&mut state, left);
+                    }
+                }
+            }
+        });
+        Self {
+            state,
+            thread: thread.ok(),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        *self.state.0.lock() == LimitState::Over
+    }
+}
+
+impl Drop for CleanupLimit {
+    fn drop(&mut self) {
+        *self.state.0.lock() = LimitState::CalledOff;
+        self.state.1.notify_all();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 

@@ -142,6 +142,15 @@ pub(crate) fn spawn_detached(
     })
 }
 
+/// The number of this thread's worker if it belongs to the runtime `shared`.
+pub(crate) fn index_on(shared: &Shared) -> Option<usize> {
+    with(|worker| {
+        worker
+            .filter(|worker| std::ptr::eq(&*worker.shared, shared))
+            .map(|worker| worker.index)
+    })
+}
+
 /// Puts the task into the queue of this thread's worker if it belongs to the runtime `shared`.
 #[inline]
 pub(crate) fn push_if_current(shared: &Shared, task: Runnable, reason: Reason) -> Result<(), Runnable> {

@@ -10,7 +10,7 @@
 //!
 //! Tasks point to their home without counting it: counting would be two contended operations for each task. That is
 //! sound because a runtime is freed only when none of its tasks is left, and a task that is being scheduled is one: it cannot
-//! end before it has run again. The one gap is the time *after* the task was put into a queue, while the waker's thread
+//! end before it has run again. (Tickets for calls that are left in a queue are ended by the one who drops the queue.) The one gap is the time *after* the task was put into a queue, while the waker's thread
 //! still looks for somebody to wake; there, and only on foreign threads, the runtime is counted.
 
 use crate::{
@@ -69,6 +69,9 @@ pub(crate) trait Kind: Send + Sync + 'static {
     /// See [`Schedule::BOUND_AT_BIRTH`].
     const BOUND_AT_BIRTH: bool;
 
+    /// Whether it is in a set of live tasks: the runtime waits for its end, cancels it at its own, and lists it.
+    const LIVES: bool = true;
+
     /// See [`Schedule::schedule`]. `home` is a copy: the task, and what lives in it, may be gone as soon as it is in a queue.
     fn schedule(home: HomePtr, task: Runnable, reason: Reason);
 }
@@ -98,6 +101,18 @@ impl Kind for Newcomer {
     const BOUND_AT_BIRTH: bool = false;
 
     #[inline]
+    fn schedule(home: HomePtr, task: Runnable, reason: Reason) {
+        Anywhere::schedule(home, task, reason);
+    }
+}
+
+/// A turn for a call that was posted. It is over after one turn, and nobody knows that it is a task.
+pub(crate) struct Ticket;
+
+impl Kind for Ticket {
+    const BOUND_AT_BIRTH: bool = true;
+    const LIVES: bool = false;
+
     fn schedule(home: HomePtr, task: Runnable, reason: Reason) {
         Anywhere::schedule(home, task, reason);
     }
@@ -143,17 +158,21 @@ impl<K: Kind> Schedule for Homed<K> {
     fn bind(&self, task: TaskPtr) {
         // SAFETY: the task is not complete.
         let (home, shared) = unsafe { (self.0.get(), self.0.shared()) };
-        home.live.lock().insert(task);
+        if K::LIVES {
+            home.live.lock().insert(task);
+        }
         if !K::BOUND_AT_BIRTH {
             shared.has_arrived();
         }
     }
 
     fn release(&self, task: TaskPtr) {
-        // SAFETY: the one who releases a task that is in a set is a worker.
-        let (home, shared) = unsafe { (self.0.get(), self.0.shared()) };
-        home.live.lock().remove(task);
-        shared.has_left();
+        if K::LIVES {
+            // SAFETY: the one who releases a task that is in a set is a worker.
+            let (home, shared) = unsafe { (self.0.get(), self.0.shared()) };
+            home.live.lock().remove(task);
+            shared.has_left();
+        }
     }
 
     fn unhandled(&self) -> Unhandled {

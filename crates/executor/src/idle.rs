@@ -31,6 +31,19 @@
 //! last, it looks into all queues and wakes somebody if there is anything.
 //!
 //! At most half of the workers search at a time, so that a burst does not set all of them on the same queues.
+//!
+//! # Everybody at rest
+//!
+//! A virtual clock may move on only when nothing is left to do. That all workers are in the list does not say so: one of them
+//! may have been unparked by name, for its inbox, and not have got up yet; and between two glances at the list one may get up,
+//! do something, and lie down again. So every lying down is counted. The sleeper who asks finds everybody in the list, looks into all
+//! queues and inboxes, and finds everybody in the list again, at the same count: then nobody was up in between, so nothing
+//! was taken out, and nothing was put in after it was looked at, for only workers put something in (and those for whom `left_over`
+//! answers besides). In the moment in which it finds that out, it takes itself out of the list, as a producer would have: two who
+//! ask at the same time cannot both move the clock.
+//!
+//! Nor does everybody wait for somebody else to ask: whoever comes into the list as the last one does. If it does not
+//! find everybody at rest, then somebody is up again, or about to be, and the last one of these to lie down asks again.
 
 use aioli_primitives::{
     CachePadded,
@@ -54,10 +67,16 @@ fn searchers(word: usize) -> usize {
 /// The word and the list.
 pub struct Idle {
     word: CachePadded<AtomicUsize>,
-    /// Written with the word, under this lock; the last to fall asleep is the first to be woken, its caches being the
-    /// warmest.
-    asleep: Mutex<Vec<usize>>,
+    /// Written with the word, under this lock.
+    asleep: Mutex<Asleep>,
     workers: usize,
+}
+
+struct Asleep {
+    /// The last to fall asleep is the first to be woken, its caches being the warmest.
+    list: Vec<usize>,
+    /// How often anybody fell asleep.
+    naps: usize,
 }
 
 impl Idle {
@@ -65,7 +84,10 @@ impl Idle {
     pub fn new(workers: usize) -> Self {
         Self {
             word: CachePadded::new(AtomicUsize::new(0)),
-            asleep: Mutex::new(Vec::with_capacity(workers)),
+            asleep: Mutex::new(Asleep {
+                list: Vec::with_capacity(workers),
+                naps: 0,
+            }),
             workers,
         }
     }
@@ -83,7 +105,7 @@ impl Idle {
             if !self.wants_waking() {
                 return;
             }
-            let woken = asleep.pop();
+            let woken = asleep.list.pop();
             if woken.is_some() {
                 self.word.fetch_add(SEARCHER - SLEEPER, SeqCst);
             }
@@ -141,7 +163,8 @@ impl Idle {
     pub fn sleep(&self, worker: usize, searching: bool, has_work: impl FnOnce() -> bool, park: impl FnOnce()) -> bool {
         {
             let mut asleep = self.asleep.lock();
-            asleep.push(worker);
+            asleep.list.push(worker);
+            asleep.naps = asleep.naps.wrapping_add(1);
             let searcher = if searching { SEARCHER } else { 0 };
             self.word.fetch_add(SLEEPER.wrapping_sub(searcher), SeqCst);
         }
@@ -152,13 +175,36 @@ impl Idle {
             park();
         }
         let mut asleep = self.asleep.lock();
-        match asleep.iter().rposition(|&sleeper| sleeper == worker) {
+        match asleep.list.iter().rposition(|&sleeper| sleeper == worker) {
             Some(place) => {
-                asleep.remove(place);
+                asleep.list.remove(place);
                 self.word.fetch_sub(SLEEPER, SeqCst);
                 false
             }
             None => true,
         }
+    }
+
+    /// Wakes `worker`, a sleeper, as a producer would, if all workers are there, asleep, and `left_over` finds nothing to do in
+    /// any queue or inbox, nor anything on its way there.
+    #[must_use]
+    pub fn wake_at_rest(&self, worker: usize, left_over: impl FnOnce() -> bool) -> bool {
+        let naps = {
+            let asleep = self.asleep.lock();
+            if asleep.list.len() < self.workers {
+                return false;
+            }
+            asleep.naps
+        };
+        if left_over() {
+            return false;
+        }
+        let mut asleep = self.asleep.lock();
+        if asleep.list.len() < self.workers || asleep.naps != naps {
+            return false;
+        }
+        asleep.list.retain(|&sleeper| sleeper != worker);
+        self.word.fetch_add(SEARCHER - SLEEPER, SeqCst);
+        true
     }
 }

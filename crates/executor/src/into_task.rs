@@ -1,7 +1,10 @@
-//! What combinators that work with tasks accept.
+//! What combinators accept: something to be made a task of, or something to be awaited in place.
 
-use crate::{here::spawn, task::Task};
-use std::future::Future;
+use crate::{
+    here::spawn,
+    task::{Join, JoinError, JoinRef, JoinShared, Task},
+};
+use std::future::{Future, IntoFuture};
 
 /// A task, or a future that is made one.
 ///
@@ -38,5 +41,73 @@ impl<T> IntoTask for Task<T> {
 
     fn into_task(self) -> Task<T> {
         self
+    }
+}
+
+/// Something that can be awaited in place: a future, a [`Task`], or a reference to one.
+///
+/// It is what `IntoFuture` is, and knows in addition whether a task is over before it is awaited.
+pub trait Awaitable {
+    /// What awaiting gives.
+    type Output;
+    /// The future that does.
+    type Future: Future<Output = Self::Output>;
+
+    /// The future.
+    fn into_awaited(self) -> Self::Future;
+
+    /// Whether the outcome is there without anything being done for it. A future never knows.
+    fn is_over(&self) -> bool;
+}
+
+impl<F: Future> Awaitable for F {
+    type Output = F::Output;
+    type Future = F;
+
+    fn into_awaited(self) -> F {
+        self
+    }
+
+    fn is_over(&self) -> bool {
+        false
+    }
+}
+
+impl<T> Awaitable for Task<T> {
+    type Output = Result<T, JoinError>;
+    type Future = Join<T>;
+
+    fn into_awaited(self) -> Join<T> {
+        self.join()
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_finished()
+    }
+}
+
+impl<'a, T> Awaitable for &'a mut Task<T> {
+    type Output = Result<T, JoinError>;
+    type Future = JoinRef<'a, T>;
+
+    fn into_awaited(self) -> JoinRef<'a, T> {
+        self.into_future()
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_finished()
+    }
+}
+
+impl<'a, T: Clone + Send + Sync> Awaitable for &'a Task<T> {
+    type Output = Result<T, JoinError>;
+    type Future = JoinShared<'a, T>;
+
+    fn into_awaited(self) -> JoinShared<'a, T> {
+        self.into_future()
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_finished()
     }
 }

@@ -6,7 +6,7 @@
 //! | | |
 //! |---|---|
 //! | [`task`] | the task cell, its state word, its handles |
-//! | `scope` | what is left to do when a future is dropped: [`defer`], [`Scoped`] |
+//! | `scope` | what a cancellation stops, what can take it, and what a dropped future leaves to be done: [`Scoped`], [`catch_cancelled`], [`defer`] |
 //! | `queue`, `worker`, `shared`, `home`, `here` | where tasks wait, who runs them, and how they get there |
 //! | `idle`, `parker`, `watch` | falling asleep and being woken, without a wake-up lost, and watching those who work |
 //! | `blocking` | the pool for calls that block |
@@ -75,6 +75,12 @@ pub use current::poll_budget;
 pub use driver::Driver;
 pub use executor::{Config, Executor, Handle, MAX_WORKERS};
 pub use here::{no_loop, spawn, spawn_local, with_driver, worker_index};
-pub use into_task::IntoTask;
-pub use scope::{Defer, Scoped, defer};
-pub use task::{Join, JoinError, JoinRef, Panic, Task, TaskRef, Unhandled, UnhandledPanic, current_task};
+pub use into_task::{Awaitable, IntoTask};
+pub use scope::{
+    CancelledError, CatchCancelled, Closing, Defer, Finally, Resume, Scoped, Uncancellable, catch_cancelled, closing,
+    defer, finally, uncancellable,
+};
+pub use task::{
+    CallbackId, Finished, Join, JoinError, JoinRef, JoinShared, Panic, Task, TaskId, TaskRef, Unhandled,
+    UnhandledError, UnhandledKind, current_task,
+};

@@ -58,6 +58,13 @@ impl LiveSet {
         !self.doomed.is_empty()
     }
 
+    /// Ends all tasks by force.
+    pub(crate) fn kill(&mut self) {
+        for ring in [&self.doomed, &self.live] {
+            ring.for_each(TaskPtr::kill);
+        }
+    }
+
     /// The tasks, oldest first.
     pub(crate) fn tasks(&self) -> Vec<TaskRef> {
         let mut tasks = Vec::new();

@@ -5,6 +5,8 @@
 //! Tasks that other threads create are in no set of live tasks until their first turn. The gate counts them, so that
 //! a closing runtime knows of them, and refuses new ones once it is closed.
 
+mod calls;
+
 use crate::{
     blocking::Pool,
     driver::Driver,
@@ -17,12 +19,13 @@ use crate::{
 };
 use aioli_primitives::{
     CachePadded,
-    deque::{Injector, Stealer},
+    deque::{Injector, Steal, Stealer},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering::*},
     },
 };
+use calls::Calls;
 use std::{future::Future, panic::Location};
 
 const CLOSED: usize = 1;
@@ -33,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) injector: Injector<Runnable>,
     pub(crate) idle: Idle,
     pub(crate) watch: Watch,
+    calls: Calls,
     pub(crate) driver: Arc<dyn Driver>,
     /// Whoever holds it waits in the driver or polls it.
     pub(crate) driving: Mutex<()>,
@@ -40,6 +44,8 @@ pub(crate) struct Shared {
     gate: CachePadded<AtomicUsize>,
     /// The runtime is closing: every task that ends tells worker 0.
     closing: AtomicBool,
+    /// Worker 0 is to see whether what it works for is done, and has not got up yet.
+    summoned: AtomicBool,
     /// Workers other than 0 are to return.
     stop: AtomicBool,
     unhandled: Arc<Mutex<Unhandled>>,
@@ -69,6 +75,9 @@ impl Shared {
         pool: Arc<Pool>,
     ) -> Arc<Self> {
         let workers = stealers.len();
+        if driver.is_virtual() {
+            pool.tell_when_idle(driver.clone());
+        }
         let home = |(index, stealer)| {
             CachePadded::new(Home {
                 index,
@@ -84,10 +93,12 @@ impl Shared {
             injector: Injector::new(),
             idle: Idle::new(workers),
             watch: Watch::new(),
+            calls: Calls::new(),
             driver,
             driving: Mutex::new(()),
             gate: CachePadded::new(AtomicUsize::new(0)),
             closing: AtomicBool::new(false),
+            summoned: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             unhandled,
             next_home: AtomicUsize::new(0),
@@ -152,6 +163,30 @@ impl Shared {
                 .any(|home| home.stealer.as_ref().is_some_and(|stealer| !stealer.is_empty()))
     }
 
+    /// Whether anything is left to do before the next timer, for the sleeper that is to move a virtual clock. See
+    /// [`Idle::wake_at_rest`].
+    pub(crate) fn has_left_over(&self) -> bool {
+        // The pool first: what its calls wake is in a queue before they count as over.
+        !self.pool.is_idle()
+            || !self.injector.is_empty()
+            || self
+                .homes
+                .iter()
+                .any(|home| !home.inbox.is_empty() || home.stealer.as_ref().is_some_and(|stealer| !stealer.is_empty()))
+            || self.summoned.load(SeqCst)
+    }
+
+    /// Has worker 0 see whether what it works for is done. A virtual clock stands still until it does.
+    pub(crate) fn summon(&self) {
+        self.summoned.store(true, SeqCst);
+        self.unpark(0);
+    }
+
+    /// Worker 0 is up, and will see.
+    pub(crate) fn follow_summons(&self) {
+        self.summoned.store(false, SeqCst);
+    }
+
     pub(crate) fn unhandled(&self) -> Unhandled {
         self.unhandled.lock().clone()
     }
@@ -196,7 +231,7 @@ impl Shared {
     pub(crate) fn has_arrived(&self) {
         if self.gate.fetch_sub(NEWCOMER, AcqRel) & CLOSED != 0 {
             // Worker 0 waits for the gate to be empty, or for this task to be in a set.
-            self.unpark(0);
+            self.summon();
         }
     }
 
@@ -204,7 +239,7 @@ impl Shared {
     pub(crate) fn has_left(&self) {
         // Relaxed: worker 0 sets the flag before it looks into the set under the lock that this thread has just held.
         if self.closing.load(Relaxed) {
-            self.unpark(0);
+            self.summon();
         }
     }
 
@@ -215,12 +250,21 @@ impl Shared {
         self.homes.iter().filter(|&home| doom(home)).count() > 0
     }
 
+    /// Ends all tasks that are in a set by force.
+    pub(crate) fn kill(&self) {
+        for home in &self.homes {
+            home.live.lock().kill();
+        }
+    }
+
     /// Whether all tasks that [`doom`](Self::doom) has cancelled are over.
     pub(crate) fn doomed_are_over(&self) -> bool {
         self.homes.iter().all(|home| home.live.lock().doomed_are_over())
     }
 
+    /// No task is left: drops the calls that wait, and has the workers other than 0 return.
     pub(crate) fn stop(&self) {
+        self.calls.close();
         self.stop.store(true, SeqCst);
         for worker in 1..self.workers() {
             self.unpark(worker);
@@ -229,5 +273,16 @@ impl Shared {
 
     pub(crate) fn is_stopped(&self) -> bool {
         self.stop.load(SeqCst)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // No worker is left: these are tickets that came too late for them.
+        while !self.injector.is_empty() {
+            if let Steal::Success(ticket) = self.injector.steal() {
+                ticket.abandon();
+            }
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     home::{Anywhere, Homed, Pinned},
     queue::Queue,
     shared::Shared,
-    task::{self, Reason, Runnable, Task, UnhandledPanic},
+    task::{self, Reason, Runnable, Task, UnhandledError},
     watch::Look,
 };
 use aioli_primitives::{deque::Steal, sync::Arc};
@@ -236,6 +236,10 @@ impl Worker {
             }
             turns = turns.clamp(1, MOST_TURNS);
         }
+        if self.shared.driver.is_virtual() {
+            // What has no time to look at does not depend on it: with one worker, every run is the same.
+            turns = MANY_TURNS;
+        }
         self.turns.set(turns);
         self.turns_left.set(turns);
         self.take_from_outside();
@@ -259,30 +263,47 @@ impl Worker {
     fn sleep(&self) {
         let shared = &*self.shared;
         self.in_driver.set(true);
+        let mut timed = false;
         if shared.workers() == 1 {
-            self.park(None, true);
+            if shared.driver.can_advance() && !shared.has_left_over() {
+                self.advance();
+            } else {
+                timed = self.park(None, true);
+            }
         } else {
             let has_work = || shared.has_work_for(self.index);
             let searching = self.searching.take();
-            let woken = shared
-                .idle
-                .sleep(self.index, searching, has_work, || self.park_or_watch());
+            let woken = shared.idle.sleep(self.index, searching, has_work, || {
+                let at_rest = || shared.idle.wake_at_rest(self.index, || shared.has_left_over());
+                if shared.driver.can_advance() && at_rest() {
+                    self.advance();
+                } else {
+                    timed = self.park_or_watch();
+                }
+            });
             self.searching.set(woken);
+        }
+        if timed {
+            // Now that it counts as awake: what it wakes may go where nobody else sees it.
+            self.fire_timers();
+        }
+        if self.index == 0 {
+            shared.follow_summons();
         }
         self.resting.set(true);
         self.rested.set(true);
         self.leave_driver();
     }
 
-    fn park_or_watch(&self) {
+    /// `true`: timers may be due.
+    fn park_or_watch(&self) -> bool {
         let shared = &*self.shared;
         let all_asleep = shared.idle.all_asleep();
         let mut seen = self.starts_seen.get();
         let on_watch = shared.watch.take(&mut seen, all_asleep);
         self.starts_seen.set(seen);
         if !on_watch {
-            self.park(None, true);
-            return;
+            return self.park(None, true);
         }
         // The driver is left to those who work, unless none of them has been there for a whole watch: changing places with
         // one who is back in no time would cost two wake-ups. The last to fall asleep always takes it.
@@ -291,11 +312,11 @@ impl Worker {
         self.drives_seen.set(seen);
         self.park(Some(shared.watch.limit(look)), all_asleep || look == Look::Deserted);
         shared.watch.give_up();
-        self.fire_timers();
+        true
     }
 
-    /// Waits in the driver if nobody does and the worker may, and in its own bed otherwise.
-    fn park(&self, limit: Option<Duration>, may_drive: bool) {
+    /// Waits in the driver if nobody does and the worker may, and in its own bed otherwise. `true`: timers may be due.
+    fn park(&self, limit: Option<Duration>, may_drive: bool) -> bool {
         let shared = &*self.shared;
         let parker = &shared.homes[self.index].parker;
         match may_drive.then(|| shared.driving.try_lock()).flatten() {
@@ -303,15 +324,21 @@ impl Worker {
                 shared.watch.driver_changes();
                 parker.drive(|| self.ask_driver(|driver| driver.park(limit)));
                 shared.watch.driver_changes();
+                false
             }
             None => {
                 let timer = shared.driver.sleep_limit(self.index);
                 parker.park(limit.into_iter().chain(timer).min());
-                if timer.is_some() {
-                    self.fire_timers();
-                }
+                timer.is_some()
             }
         }
+    }
+
+    fn advance(&self) {
+        self.ask_driver(|driver| {
+            driver.advance();
+            Ok(())
+        });
     }
 
     fn fire_timers(&self) {
@@ -329,7 +356,7 @@ impl Worker {
                 // Nothing that a program does makes epoll or kqueue fail; somebody closed a descriptor that is not theirs.
                 panic!("waiting for events failed, as if the event loop's own descriptor had been closed: {error}")
             }),
-            Err(payload) => self.shared.unhandled().report(UnhandledPanic::of_waker(payload)),
+            Err(payload) => self.shared.unhandled().report(UnhandledError::of_nobody(payload)),
         }
     }
 
@@ -386,6 +413,15 @@ impl Worker {
         let (runnable, task) = unsafe { task::create(future, Homed::<Pinned>::new(home), location) };
         self.queue.push_pinned(runnable);
         task
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // No task is left: these are tickets for calls that are made no more.
+        while let Some(ticket) = self.queue.pop() {
+            ticket.abandon();
+        }
     }
 }
 

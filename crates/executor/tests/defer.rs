@@ -219,7 +219,7 @@ fn a_cancelled_scope_drops_its_body_and_nothing_else() {
                 Poll::Ready(())
             })
             .await;
-            scope.as_mut().cancel();
+            scope.as_mut().drop_body();
             assert!(log.lines().is_empty(), "the work is done by polling");
             assert_eq!(scope.await, None);
             log.add("scope");

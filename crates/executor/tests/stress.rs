@@ -127,7 +127,7 @@ async fn a_move(world: &World, dice: &mut Dice, depth: u32) {
             }));
             let _ = poll_fn(|cx| Poll::Ready(scope.as_mut().poll(cx))).await;
             if dice.below(2) == 0 {
-                scope.as_mut().cancel();
+                scope.as_mut().drop_body();
                 assert_eq!(scope.await, None);
             }
         }

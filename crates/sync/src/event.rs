@@ -2,18 +2,20 @@
 //!
 //! # Protocol
 //!
-//! A lock guards the flag, the waiters and the *generation*, which counts how often all were woken. A waiter remembers the
-//! generation in which it began to wait, and is done when it has passed: so a `clear` that follows a `set` at
-//! once does not take the wake-up back. Wakers are called, and dropped, with the lock released.
+//! A lock guards the flag and the [waiters](crate::waiters). A waiter is done when all have been woken since it came,
+//! whatever the flag says by then: so a `clear` that follows a `set` at once does not take the wake-up back. Wakers
+//! are called, and dropped, with the lock released.
 
+use crate::{
+    panics::FirstPanic,
+    waiters::{Place, Waiters},
+};
 use aioli_primitives::sync::{Mutex, MutexGuard};
-use slab::Slab;
 use std::{
     fmt,
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 /// A flag that any number of tasks can wait for. As `asyncio.Event`.
@@ -35,17 +37,7 @@ pub struct Event {
 
 struct State {
     set: bool,
-    /// How often all who waited were woken.
-    generation: u64,
-    waiters: Slab<Waiter>,
-    /// The number of the next waiter.
-    next: u64,
-}
-
-struct Waiter {
-    /// The order in which they came.
-    number: u64,
-    waker: Waker,
+    waiters: Waiters,
 }
 
 impl Event {
@@ -54,9 +46,7 @@ impl Event {
         Self {
             state: Mutex::new(State {
                 set: false,
-                generation: 0,
-                waiters: Slab::new(),
-                next: 0,
+                waiters: Waiters::new(),
             }),
         }
     }
@@ -73,8 +63,8 @@ impl Event {
         }
     }
 
-    /// Wakes all who wait, as [`set`](Self::set) does, and leaves the flag as it is: for what is waited for by looking again
-    /// after each change. asyncio has no counterpart.
+    /// Wakes all who wait, as [`set`](Self::set) does, and leaves the flag as it is: for what is waited for by
+    /// looking again after each change. asyncio has no counterpart.
     ///
     /// # Panics
     ///
@@ -93,8 +83,8 @@ impl Event {
         self.state.lock().set
     }
 
-    /// Waits until the flag is set; no time at all if it is. A later [`clear`](Self::clear) does not take a wake-up back.
-    /// As `Event.wait()` in asyncio.
+    /// Waits until the flag is set; no time at all if it is. A later [`clear`](Self::clear) does not take a wake-up
+    /// back. As `Event.wait()` in asyncio.
     ///
     /// # Cancel safety
     ///
@@ -102,27 +92,18 @@ impl Event {
     pub fn wait(&self) -> EventWait<'_> {
         EventWait {
             event: self,
-            waiting: None,
+            place: None,
         }
     }
 }
 
 /// Wakes all who wait, with the lock released.
 fn wake_all(mut state: MutexGuard<'_, State>) {
-    state.generation += 1;
-    let mut waiters: Vec<Waiter> = state.waiters.drain().collect();
+    let woken = state.waiters.take();
     drop(state);
-    waiters.sort_unstable_by_key(|waiter| waiter.number);
-    // Each in its own, so that a waker that panics does not take the others' wake-ups with it.
-    let mut panicked = None;
-    for waiter in waiters {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waiter.waker.wake())) {
-            panicked.get_or_insert(payload);
-        }
-    }
-    if let Some(payload) = panicked {
-        resume_unwind(payload);
-    }
+    let mut panics = FirstPanic::default();
+    woken.wake(&mut panics);
+    panics.resume();
 }
 
 impl Default for Event {
@@ -145,32 +126,25 @@ impl fmt::Debug for Event {
 #[must_use = "futures do nothing unless awaited"]
 pub struct EventWait<'a> {
     event: &'a Event,
-    /// Once it waits: its place, and the generation in which it came.
-    waiting: Option<(usize, u64)>,
+    /// Once it waits.
+    place: Option<Place>,
 }
 
 impl Future for EventWait<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // A waker's clone and drop may be anybody's code, so they are not called with the lock.
         let waker = cx.waker().clone();
         let mut state = self.event.state.lock();
-        let unused = match self.waiting {
-            Some((_, generation)) if generation != state.generation => {
-                self.waiting = None;
-                return Poll::Ready(());
-            }
-            Some((place, _)) => std::mem::replace(&mut state.waiters[place].waker, waker),
-            None if state.set => return Poll::Ready(()),
-            None => {
-                let number = state.next;
-                state.next += 1;
-                let place = state.waiters.insert(Waiter { number, waker });
-                self.waiting = Some((place, state.generation));
-                return Poll::Pending;
-            }
+        let done = match &self.place {
+            Some(place) => state.waiters.were_woken_since(place),
+            None => state.set,
         };
+        if done {
+            self.place = None;
+            return Poll::Ready(());
+        }
+        let unused = state.waiters.wait(&mut self.place, waker);
         drop(state);
         drop(unused);
         Poll::Pending
@@ -179,12 +153,11 @@ impl Future for EventWait<'_> {
 
 impl Drop for EventWait<'_> {
     fn drop(&mut self) {
-        if let Some((place, generation)) = self.waiting {
+        if let Some(place) = self.place.take() {
             let mut state = self.event.state.lock();
-            // Otherwise a `set` has taken everybody's place, and it may be somebody else's.
-            let waiter = (generation == state.generation).then(|| state.waiters.remove(place));
+            let unused = state.waiters.leave(place);
             drop(state);
-            drop(waiter);
+            drop(unused);
         }
     }
 }
@@ -192,7 +165,7 @@ impl Drop for EventWait<'_> {
 impl fmt::Debug for EventWait<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventWait")
-            .field("waiting", &self.waiting.is_some())
+            .field("waiting", &self.place.is_some())
             .finish_non_exhaustive()
     }
 }

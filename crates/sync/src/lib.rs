@@ -12,5 +12,11 @@
 //! ```
 
 mod event;
+mod invalid_state;
+mod panics;
+mod promise;
+mod waiters;
 
 pub use event::{Event, EventWait};
+pub use invalid_state::InvalidStateError;
+pub use promise::{CallbackId, Exception, Promise, PromiseError, PromiseFinished, PromiseLoop, PromiseWait};

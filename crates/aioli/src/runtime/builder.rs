@@ -1,6 +1,6 @@
 //! How a loop is configured.
 
-use super::{driver::JoinedDriver, runner::Runner};
+use super::{clock::Clock, driver::JoinedDriver, runner::Runner, state::LoopState};
 use aioli_executor::{Config, Executor, MAX_WORKERS, ThreadHook};
 use std::{env, error::Error, ffi::OsString, fmt, io, sync::Arc};
 
@@ -22,6 +22,7 @@ pub struct Builder {
     on_start: Option<ThreadHook>,
     on_stop: Option<ThreadHook>,
     max_blocking_threads: Option<usize>,
+    virtual_time: bool,
 }
 
 impl Builder {
@@ -63,6 +64,35 @@ impl Builder {
         self
     }
 
+    /// Whether the loop has a clock of its own, which stands still while anything is left to do and then jumps to the next
+    /// timer. For tests: an hour of sleeping takes no time, and takes exactly an hour by [`EventLoop::time`], so that what
+    /// happens, and in which order, does not depend on how fast the machine is.
+    ///
+    /// The clock stands still, too, while calls made by [`to_thread`](crate::to_thread) are under way. It knows of no other
+    /// threads, nor of sockets: a program that waits for these and for timers at the same time will find that the time is
+    /// up. Its finest unit is the microsecond, to which timers are rounded up.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let hour = Duration::from_secs(3600);
+    /// let before = Instant::now();
+    /// aioli::Builder::new().virtual_time(true).build()?.run(async {
+    ///     let event_loop = aioli::EventLoop::current();
+    ///     let start = event_loop.time();
+    ///     aioli::sleep(hour).await;
+    ///     assert_eq!(event_loop.time() - start, hour);
+    /// });
+    /// assert!(before.elapsed() < hour);
+    /// # Ok::<(), aioli::BuildError>(())
+    /// ```
+    ///
+    /// [`EventLoop::time`]: crate::EventLoop::time
+    pub fn virtual_time(mut self, yes: bool) -> Self {
+        self.virtual_time = yes;
+        self
+    }
+
     /// Makes the loop and starts its threads.
     ///
     /// # Errors
@@ -92,9 +122,15 @@ impl Builder {
         if let Some(threads) = self.max_blocking_threads {
             config.max_blocking_threads = threads;
         }
-        let driver = JoinedDriver::new(workers).map_err(BuildError::System)?;
+        let clock = if self.virtual_time {
+            Clock::standing()
+        } else {
+            Clock::real()
+        };
+        let state = Arc::new(LoopState::new(clock));
+        let driver = JoinedDriver::new(workers, state.clone()).map_err(BuildError::System)?;
         let executor = Executor::new(config, Arc::new(driver)).map_err(BuildError::System)?;
-        Ok(Runner::of(executor))
+        Ok(Runner::of(executor, state))
     }
 }
 
@@ -115,6 +151,7 @@ impl fmt::Debug for Builder {
             .field("workers", &self.workers)
             .field("thread_name", &self.thread_name)
             .field("max_blocking_threads", &self.max_blocking_threads)
+            .field("virtual_time", &self.virtual_time)
             .finish_non_exhaustive()
     }
 }

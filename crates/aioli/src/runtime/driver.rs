@@ -1,5 +1,6 @@
 //! The driver: one reactor for all workers, and one timer wheel for each, joined into what the executor sleeps on.
 
+use super::{clock::Clock, state::LoopState};
 use aioli_executor::Driver;
 use aioli_reactor::Reactor;
 use aioli_timers::{Alarm, Timers};
@@ -10,28 +11,44 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The reactor and the wheels. Wheels count nanoseconds since `origin`.
+/// The reactor and the wheels.
 ///
 /// Whoever waits in the reactor waits for the timers of all wheels, so that one thread wakes for them and not each for its
-/// own; the [`Alarm`] says until when, to those who go to sleep elsewhere.
+/// own; the [`Alarm`] says until when, to those who go to sleep elsewhere. With a virtual clock nobody waits for timers, and all
+/// workers have one wheel, so that timers fire in the order of their deadlines and, where these are the same, of their
+/// registration, on whatever worker.
 pub(crate) struct JoinedDriver {
     pub(crate) reactor: Reactor,
     wheels: Box<[Arc<Timers>]>,
-    origin: Instant,
+    clock: Clock,
     alarm: Alarm,
+    /// For those who find the loop through its driver.
+    state: Arc<LoopState>,
 }
 
 impl JoinedDriver {
-    pub(crate) fn new(workers: usize) -> io::Result<Self> {
+    pub(super) fn new(workers: usize, state: Arc<LoopState>) -> io::Result<Self> {
+        let clock = state.clock.clone();
+        let first = Arc::new(Timers::new());
+        let others = (1..workers).map(|_| {
+            if clock.is_virtual() {
+                first.clone()
+            } else {
+                Arc::default()
+            }
+        });
         Ok(Self {
             reactor: Reactor::new()?,
-            wheels: (0..workers).map(|_| Arc::new(Timers::new())).collect(),
-            // A little ago, as the alarm wants it.
-            origin: Instant::now()
-                .checked_sub(Duration::from_secs(1))
-                .unwrap_or_else(Instant::now),
+            wheels: std::iter::once(first.clone()).chain(others).collect(),
+            clock,
             alarm: Alarm::new(),
+            state,
         })
+    }
+
+    /// What the loop has besides its executor.
+    pub(super) fn state(&self) -> &Arc<LoopState> {
+        &self.state
     }
 
     /// The wheel of one worker.
@@ -39,18 +56,15 @@ impl JoinedDriver {
         &self.wheels[worker]
     }
 
-    /// An instant as the wheels count it. Those before the start are 0, and those beyond 584 years the end of time.
-    pub(crate) fn nanos(&self, instant: Instant) -> u64 {
-        instant
-            .saturating_duration_since(self.origin)
-            .as_nanos()
-            .try_into()
-            .unwrap_or(u64::MAX)
+    /// An instant as the wheels count it.
+    #[inline]
+    pub(crate) fn count(&self, instant: Instant) -> u64 {
+        self.clock.count(instant)
     }
 
-    /// How long it is until `deadline`.
+    /// How long it is until `deadline`, in real time.
     fn until(&self, deadline: u64) -> Duration {
-        Duration::from_nanos(deadline.saturating_sub(self.nanos(Instant::now())))
+        Duration::from_nanos(deadline.saturating_sub(self.count(Instant::now())))
     }
 
     /// The next expiry of any wheel.
@@ -61,6 +75,9 @@ impl JoinedDriver {
 
 impl Driver for JoinedDriver {
     fn park(&self, limit: Option<Duration>) -> io::Result<()> {
+        if self.is_virtual() {
+            return self.reactor.wait(limit).map(drop);
+        }
         {
             let alarm = self.alarm.set(|| self.next_expiry());
             let timer = alarm.expiry().map(|next| self.until(next));
@@ -81,6 +98,9 @@ impl Driver for JoinedDriver {
     }
 
     fn sleep_limit(&self, worker: usize) -> Option<Duration> {
+        if self.is_virtual() {
+            return None;
+        }
         let next = self.wheels[worker].next_expiry()?;
         match self.alarm.covers(next) {
             None => Some(self.until(next)),
@@ -95,12 +115,29 @@ impl Driver for JoinedDriver {
 
     fn fire_timers(&self) {
         let Some(next) = self.next_expiry() else { return };
-        let now = self.nanos(Instant::now());
+        let now = self.count(self.clock.now());
         if next <= now {
             for wheel in &self.wheels {
                 if wheel.next_expiry().is_some_and(|next| next <= now) {
                     wheel.fire(now);
                 }
+            }
+        }
+    }
+
+    fn is_virtual(&self) -> bool {
+        self.clock.is_virtual()
+    }
+
+    fn can_advance(&self) -> bool {
+        self.is_virtual() && self.wheels[0].next_expiry().is_some()
+    }
+
+    fn advance(&self) {
+        // Some expiries only sort timers.
+        while let Some(next) = self.wheels[0].next_expiry() {
+            if self.wheels[0].fire(self.clock.advance(next)) > 0 {
+                return;
             }
         }
     }
@@ -118,11 +155,17 @@ impl Driver for JoinedDriver {
 #[inline]
 #[track_caller]
 pub(crate) fn with_driver<R>(f: impl FnOnce(&JoinedDriver, usize) -> R) -> R {
-    // Not inside the closure, which does not know the caller.
-    let here = |driver: &dyn Driver| driver.as_any().downcast_ref::<JoinedDriver>().map(std::ptr::from_ref);
-    match aioli_executor::with_driver(|found| found.and_then(|(driver, worker)| Some((here(driver)?, worker)))) {
-        // SAFETY: this thread is a worker, and its runtime outlives this call, which is on the worker's stack.
-        Some((driver, worker)) => f(unsafe { &*driver }, worker),
+    match try_with_driver(f) {
+        Some(result) => result,
         None => aioli_executor::no_loop(),
     }
+}
+
+/// Lends the driver of the loop that runs on this thread, and the number of the worker, if one does.
+#[inline]
+pub(crate) fn try_with_driver<R>(f: impl FnOnce(&JoinedDriver, usize) -> R) -> Option<R> {
+    aioli_executor::with_driver(|found| {
+        let (driver, worker) = found?;
+        Some(f(driver.as_any().downcast_ref()?, worker))
+    })
 }

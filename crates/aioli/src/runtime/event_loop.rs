@@ -1,8 +1,9 @@
 //! The handle to a loop, and how code finds the loop that it runs on.
 
+use super::{driver::try_with_driver, state::LoopState};
 use crate::task::{Task, TaskRef};
-use aioli_executor::{Handle, Unhandled, UnhandledPanic, no_loop};
-use std::{fmt, future::Future};
+use aioli_executor::{Handle, Unhandled, UnhandledError, no_loop};
+use std::{fmt, future::Future, sync::Arc, time::Instant};
 
 /// A handle to an event loop: cloneable, and good from any thread.
 ///
@@ -21,7 +22,7 @@ use std::{fmt, future::Future};
 /// assert_eq!(answer, 42);
 /// ```
 #[derive(Clone)]
-pub struct EventLoop(pub(crate) Handle);
+pub struct EventLoop(pub(crate) Handle, pub(super) Arc<LoopState>);
 
 impl EventLoop {
     /// The loop that runs on this thread. As `asyncio.get_running_loop()`.
@@ -39,7 +40,16 @@ impl EventLoop {
 
     /// The loop that runs on this thread, if one does.
     pub fn try_current() -> Option<Self> {
-        Handle::current().map(Self)
+        let state = try_with_driver(|driver, _| driver.state().clone())?;
+        Handle::current().map(|handle| Self(handle, state))
+    }
+
+    /// What time it is by the loop's clock: as [`Instant::now`], unless the loop was built with
+    /// [virtual time](crate::Builder::virtual_time). [`sleep_until`](crate::sleep_until) and its like count by this clock.
+    ///
+    /// As `loop.time()`.
+    pub fn time(&self) -> Instant {
+        self.1.clock.now()
     }
 
     /// Creates a task, from any thread; see [`create_task`](crate::create_task). On a loop that is closing or closed, the
@@ -78,7 +88,7 @@ impl EventLoop {
     /// itself, the line is written after all.
     ///
     /// As `loop.set_exception_handler()`.
-    pub fn set_exception_handler(&self, handler: impl Fn(&UnhandledPanic) + Send + Sync + 'static) {
+    pub fn set_exception_handler(&self, handler: impl Fn(&UnhandledError) + Send + Sync + 'static) {
         self.0.set_unhandled(Unhandled::new(handler));
     }
 }

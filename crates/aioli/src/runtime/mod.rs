@@ -2,9 +2,11 @@
 //! that joins reactor and timers into what the executor sleeps on.
 
 mod builder;
+pub(crate) mod clock;
 pub(crate) mod driver;
 mod event_loop;
 mod runner;
+mod state;
 
 pub use builder::{BuildError, Builder};
 pub use event_loop::EventLoop;

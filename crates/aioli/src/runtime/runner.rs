@@ -1,9 +1,9 @@
 //! Running a main future, once or several times.
 
-use super::{builder::Builder, event_loop::EventLoop};
+use super::{builder::Builder, event_loop::EventLoop, state::LoopState};
 use crate::task::JoinError;
 use aioli_executor::Executor;
-use std::{fmt, future::IntoFuture};
+use std::{fmt, future::IntoFuture, sync::Arc};
 
 /// An event loop that can run one main future after the other.
 ///
@@ -20,11 +20,12 @@ use std::{fmt, future::IntoFuture};
 /// ```
 pub struct Runner {
     executor: Executor,
+    state: Arc<LoopState>,
 }
 
 impl Runner {
-    pub(super) fn of(executor: Executor) -> Self {
-        Self { executor }
+    pub(super) fn of(executor: Executor, state: Arc<LoopState>) -> Self {
+        Self { executor, state }
     }
 
     /// Runs `main` as a task on this thread until it is over, and gives its value. It may borrow, and need not be `Send`.
@@ -66,7 +67,7 @@ impl Runner {
 
     /// A handle to the loop, for other threads.
     pub fn event_loop(&self) -> EventLoop {
-        EventLoop(self.executor.handle().clone())
+        EventLoop(self.executor.handle().clone(), self.state.clone())
     }
 
     /// Cancels all tasks that are left, waits for their cleanup, lets blocking calls return, and stops all threads. Called

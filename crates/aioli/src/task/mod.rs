@@ -6,7 +6,9 @@ mod to_thread;
 mod yield_now;
 
 pub use aioli_executor::{
-    Defer, Join, JoinError, JoinRef, Panic, Task, TaskRef, UnhandledPanic, current_task, defer, poll_budget,
+    Awaitable, CallbackId, CancelledError, CatchCancelled, Closing, Defer, Finally, Finished, Join, JoinError, JoinRef,
+    JoinShared, Panic, Resume, Task, TaskId, TaskRef, Uncancellable, UnhandledError, UnhandledKind, catch_cancelled,
+    closing, current_task, defer, finally, poll_budget, uncancellable,
 };
 pub use create::{create_local_task, create_task};
 pub use gather::{Gather, IntoTask, gather};

@@ -1,6 +1,7 @@
 //! A clock that ticks.
 
 use super::sleep::{Sleep, sleep_until};
+use crate::runtime::clock;
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
@@ -27,7 +28,7 @@ use std::{
 /// If the period is zero.
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
-    interval_at(Instant::now(), period)
+    interval_at(clock::now(), period)
 }
 
 /// Ticks every `period`, for the first time at `start`. See [`interval`].
@@ -96,13 +97,13 @@ impl Interval {
         self.next = match self.missed {
             MissedTicks::Burst => this.checked_add(self.period),
             MissedTicks::Delay => {
-                let now = Instant::now();
+                let now = clock::now();
                 let missed = now.saturating_duration_since(this) >= self.period;
                 let from = if missed { now } else { this };
                 from.checked_add(self.period)
             }
             MissedTicks::Skip => {
-                let late = Instant::now().saturating_duration_since(this).as_nanos();
+                let late = clock::now().saturating_duration_since(this).as_nanos();
                 let period = self.period.as_nanos();
                 // Of the grid, the first tick that is still to come.
                 u64::try_from((late / period + 1) * period)

@@ -1,10 +1,10 @@
-//! Waiting for time: [`sleep`], [`sleep_until`], [`interval`], and [`wait_for`], which waits no longer than that for
-//! something else.
+//! Waiting for time: [`sleep`], [`sleep_until`], [`interval`], and [`timeout`] and [`wait_for`], which wait no longer than
+//! that for something else.
 
 mod interval;
 mod sleep;
-mod wait_for;
+mod timeout;
 
 pub use interval::{Interval, MissedTicks, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};
-pub use wait_for::{TimeoutError, WaitFor, wait_for};
+pub use timeout::{Timeout, TimeoutError, WaitFor, timeout, timeout_at, wait_for};

@@ -1,6 +1,9 @@
 //! One timer: a deadline, and a place in the wheel of the worker that first waited for it.
 
-use crate::{runtime::driver::with_driver, task::poll_budget};
+use crate::{
+    runtime::{clock, driver::with_driver},
+    task::poll_budget,
+};
 use aioli_timers::{Entry, Timers};
 use std::{
     fmt,
@@ -37,9 +40,7 @@ use std::{
 pub fn sleep(duration: Duration) -> Sleep {
     Sleep::until(match duration {
         Duration::ZERO => Deadline::NextTurn,
-        _ => Instant::now()
-            .checked_add(duration)
-            .map_or(Deadline::Never, Deadline::At),
+        _ => clock::now().checked_add(duration).map_or(Deadline::Never, Deadline::At),
     })
 }
 
@@ -118,7 +119,7 @@ impl Future for Sleep {
             Deadline::Passed => return Poll::Ready(()),
             Deadline::At(deadline) => with_driver(|driver, worker| {
                 let wheel = driver.wheel(worker);
-                let _ = wheel.poll(&mut this.entry, driver.nanos(deadline), cx);
+                let _ = wheel.poll(&mut this.entry, driver.count(deadline), cx);
                 this.wheel = Some(wheel.clone());
             }),
             // Nobody will wake it but a cancellation.

@@ -88,6 +88,11 @@ pub(crate) struct Header {
 const _: () = assert!(offset_of!(Header, links) == 0);
 
 impl Header {
+    /// Whether the task is over.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.state.load().is_complete()
+    }
+
     /// What few tasks have, if this one has it.
     pub(crate) fn extras(&self) -> Option<&Extras> {
         // Acquires what `extras_or_new` released: the contents.
@@ -132,6 +137,8 @@ pub(super) struct Vtable {
     pub(super) unhandled: unsafe fn(NonNull<Header>) -> Unhandled,
     /// The owner of the outcome moves it to where the pointer points: room for an `Outcome<F::Output>`.
     pub(super) take_outcome: unsafe fn(NonNull<Header>, *mut ()),
+    /// Where the outcome is: an `Outcome<F::Output>`, alive once the task is complete and until its owner takes it.
+    pub(super) peek_outcome: fn(NonNull<Header>) -> *const (),
     /// The owner of the outcome drops it. May unwind.
     pub(super) drop_outcome: unsafe fn(NonNull<Header>),
     /// Frees the cell. Nobody has a reference any more; the stage is empty.
@@ -187,6 +194,7 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         release: Self::release,
         unhandled: Self::unhandled,
         take_outcome: Self::take_outcome,
+        peek_outcome: Self::peek_outcome,
         drop_outcome: Self::drop_outcome,
         deallocate: Self::deallocate,
     };
@@ -256,6 +264,11 @@ impl<F: Future, S: Schedule> Cell<F, S> {
                 ended.map_err(|payload| payload.map_or(Failure::Cancelled, failure))
             }
         };
+        match &outcome {
+            Ok(_) => {}
+            Err(Failure::Cancelled) => cell.header.state.end_cancelled(),
+            Err(Failure::Panicked(_)) => cell.header.state.end_failed(),
+        }
         // SAFETY: the stage is empty, and only the runner touches it.
         cell.stage
             .with_mut(|stage| unsafe { (*stage).outcome = ManuallyDrop::new(outcome) });
@@ -291,6 +304,11 @@ impl<F: Future, S: Schedule> Cell<F, S> {
         }
     }
 
+    fn peek_outcome(header: NonNull<Header>) -> *const () {
+        // SAFETY: the caller's reference keeps the cell, which is of this type.
+        unsafe { Self::of(header) }.stage.with(|stage| stage.cast())
+    }
+
     unsafe fn drop_outcome(header: NonNull<Header>) {
         // SAFETY: the caller owns the outcome and does not touch it again.
         unsafe {
@@ -319,7 +337,14 @@ pub struct TaskPtr(pub(crate) NonNull<Header>);
 impl TaskPtr {
     /// Requests that the task be cancelled. The caller keeps it.
     pub(crate) fn cancel(self) {
-        super::handle::cancel(self.0);
+        // SAFETY: the caller keeps the task.
+        unsafe { super::raw::cancel(self.0, None) };
+    }
+
+    /// Ends the task by force. The caller keeps it.
+    pub(crate) fn kill(self) {
+        // SAFETY: the caller keeps the task.
+        unsafe { super::raw::kill(self.0) };
     }
 }
 

@@ -1,29 +1,127 @@
 //! What few tasks have, in an allocation of its own that is made when it is first needed.
 
-use crate::scope::Scope;
+use super::{
+    cell::Header,
+    task_ref::{TaskId, TaskRef},
+};
+use crate::scope::{Root, Text};
 use aioli_primitives::sync::Mutex;
-use std::sync::Arc;
+use std::{
+    mem,
+    ptr::NonNull,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::Waker,
+};
 
 pub(crate) struct Extras {
-    name: Mutex<Option<Arc<str>>>,
+    id: u64,
+    shared: Mutex<Shared>,
     /// The task's root scope: touched by the runner only.
-    pub(crate) root: Scope,
+    pub(crate) root: Root,
+}
+
+/// What any thread may ask for or give.
+struct Shared {
+    name: Option<Arc<str>>,
+    /// Why the newest request came, if the one who cancelled said so.
+    reason: Option<Text>,
+    watchers: Vec<(u64, Watcher)>,
+    next_watcher: u64,
+}
+
+/// Names a callback of one task.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct CallbackId(u64);
+
+/// Who is told of a task's end.
+pub(super) enum Watcher {
+    Call(Box<dyn FnOnce(&TaskRef) + Send>),
+    Wake(Waker),
+}
+
+impl Watcher {
+    fn tell(self, task: NonNull<Header>) {
+        match self {
+            Watcher::Call(call) => call(&TaskRef::new(task)),
+            Watcher::Wake(waker) => waker.wake(),
+        }
+    }
 }
 
 impl Extras {
     pub(super) fn new() -> Self {
+        // A counter of the process and not of a model.
+        static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
-            name: Mutex::new(None),
-            root: Scope::new(),
+            id: NEXT.fetch_add(1, Relaxed),
+            shared: Mutex::new(Shared {
+                name: None,
+                reason: None,
+                watchers: Vec::new(),
+                next_watcher: 0,
+            }),
+            root: Root::new(),
         }
     }
 
-    /// The name, given by `make` if there is none yet.
-    pub(super) fn name_or(&self, make: impl FnOnce() -> Arc<str>) -> Arc<str> {
-        self.name.lock().get_or_insert_with(make).clone()
+    pub(super) fn id(&self) -> TaskId {
+        TaskId(self.id)
+    }
+
+    pub(super) fn name(&self) -> Arc<str> {
+        let default = || format!("Task-{}", self.id).into();
+        self.shared.lock().name.get_or_insert_with(default).clone()
     }
 
     pub(super) fn set_name(&self, name: Arc<str>) {
-        *self.name.lock() = Some(name);
+        self.shared.lock().name = Some(name);
+    }
+
+    pub(super) fn reason(&self) -> Option<Text> {
+        self.shared.lock().reason.clone()
+    }
+
+    pub(super) fn set_reason(&self, reason: Option<Text>) {
+        self.shared.lock().reason = reason;
+    }
+
+    /// Leaves a callback for the end. See `State::watch`, which is to follow.
+    pub(super) fn add_watcher(&self, watcher: Watcher) -> CallbackId {
+        let mut shared = self.shared.lock();
+        let id = shared.next_watcher;
+        shared.next_watcher += 1;
+        shared.watchers.push((id, watcher));
+        CallbackId(id)
+    }
+
+    /// Takes a callback back. `None`: it has been called, or is just being.
+    pub(super) fn remove_watcher(&self, CallbackId(id): CallbackId) -> Option<Watcher> {
+        let mut shared = self.shared.lock();
+        let at = shared.watchers.iter().position(|&(other, _)| other == id)?;
+        Some(shared.watchers.remove(at).1)
+    }
+
+    /// Whom to wake at the end is somebody else from now on. `false`: the end has come.
+    pub(super) fn replace_waker(&self, CallbackId(id): CallbackId, waker: &Waker) -> bool {
+        let new = Watcher::Wake(waker.clone());
+        let mut shared = self.shared.lock();
+        let watcher = shared.watchers.iter_mut().find(|&&mut (other, _)| other == id);
+        let old = watcher.map(|(_, watcher)| mem::replace(watcher, new));
+        drop(shared);
+        // Out here: its destructor may be anybody's.
+        old.is_some()
+    }
+
+    /// The task is complete: calls those who want to know, in the order in which they came, each by `caught`.
+    pub(super) fn call_watchers(&self, task: NonNull<Header>, caught: impl Fn(&mut dyn FnMut())) {
+        // Taken out of the lock, once: whoever comes later sees that the task is complete.
+        let watchers = mem::take(&mut self.shared.lock().watchers);
+        for (_, watcher) in watchers {
+            let mut watcher = Some(watcher);
+            caught(&mut || watcher.take().into_iter().for_each(|watcher| watcher.tell(task)));
+        }
     }
 }

@@ -6,25 +6,33 @@
 //! | `cell` | the allocation, and what is generic over the future |
 //! | `run` | one turn of a task: poll or cancel, deferred work, completion |
 //! | `waker` | the one waker vtable |
-//! | `handle` | [`Task`], [`Join`], [`JoinRef`] and [`TaskRef`] |
+//! | `raw` | a handle without a type: the reference, the right to the outcome, and requests |
+//! | `task_ref`, `handle`, `join` | what users hold: [`TaskRef`] names a task, [`Task`] owns its outcome, [`Join`] waits for it |
 //! | `outcome` | how a task ended: [`JoinError`], and panics that nobody looks at |
-//! | `extras` | what few tasks have: a name, deferred work |
+//! | `extras` | what few tasks have: a name, a scope tree, callbacks for the end |
 //!
 //! The core knows no queue and no worker: where a task goes when it wants to run is the business of its [`Schedule`].
 
 mod cell;
 mod extras;
 mod handle;
+mod join;
 mod outcome;
+mod raw;
 mod run;
 mod state;
+mod task_ref;
 mod waker;
 
 pub use cell::{Reason, Runnable, Schedule, TaskPtr};
-pub use handle::{Join, JoinRef, Task, TaskRef, current_task};
-pub use outcome::{JoinError, Panic, Unhandled, UnhandledPanic};
+pub use extras::CallbackId;
+pub use handle::Task;
+pub use join::{Join, JoinRef, JoinShared};
+pub use outcome::{JoinError, Panic, Unhandled, UnhandledError, UnhandledKind};
+pub use task_ref::{Finished, TaskId, TaskRef, current_task};
 
 pub(crate) use cell::{Header, Links};
+pub(crate) use raw::{cancel, wake};
 pub(crate) use run::report;
 
 use std::{future::Future, panic::Location};

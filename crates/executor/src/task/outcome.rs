@@ -1,13 +1,17 @@
-//! How a task ended, and what becomes of a panic that nobody looks at.
+//! How a task ended, and what becomes of a panic or an error that nobody looks at.
 
-use super::{cell::Header, handle::TaskRef};
+use super::{cell::Header, task_ref::TaskRef};
+use aioli_primitives::sync::Mutex;
 use std::{
     any::Any,
     error::Error,
     fmt,
     panic::{AssertUnwindSafe, Location, catch_unwind},
     ptr::NonNull,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 /// What the cell stores in the end.
@@ -20,47 +24,48 @@ pub(super) enum Failure {
 }
 
 pub(super) struct Panicked {
-    /// Taken by whoever looks at the panic, or by the handler.
-    payload: Option<Box<dyn Any + Send>>,
-    name: Arc<str>,
-    location: &'static Location<'static>,
+    panic: Panic,
+    /// Somebody has looked at it. Relaxed: whoever drops the outcome owns it, and so comes after all who looked.
+    seen: AtomicBool,
+    task: TaskName,
     unhandled: Unhandled,
 }
 
 impl Failure {
     #[cold]
     pub(super) fn panicked(payload: Box<dyn Any + Send>, task: NonNull<Header>, unhandled: Unhandled) -> Self {
-        let task = TaskRef::new(task);
         Failure::Panicked(Box::new(Panicked {
-            payload: Some(payload),
-            name: task.name(),
-            location: task.location(),
+            panic: Panic::new(payload),
+            seen: AtomicBool::new(false),
+            task: TaskName::of(&TaskRef::new(task)),
             unhandled,
         }))
     }
 
     /// Somebody looks at it.
-    pub(super) fn into_join_error(self) -> JoinError {
+    pub(super) fn to_join_error(&self) -> JoinError {
         match self {
             Failure::Cancelled => JoinError::Cancelled,
-            Failure::Panicked(mut panicked) => {
-                let payload = panicked.payload.take();
-                JoinError::Panicked(Panic(
-                    payload.expect("a panic has a payload until somebody looks at it"),
-                ))
+            Failure::Panicked(panicked) => {
+                panicked.seen.store(true, Relaxed);
+                JoinError::Panicked(panicked.panic.clone())
             }
         }
+    }
+
+    /// Somebody takes it.
+    pub(super) fn into_join_error(self) -> JoinError {
+        self.to_join_error()
     }
 }
 
 impl Drop for Panicked {
     fn drop(&mut self) {
-        if let Some(payload) = self.payload.take() {
-            let panic = UnhandledPanic {
-                task: Some((self.name.clone(), self.location)),
-                payload,
-            };
-            self.unhandled.report(panic);
+        if !*self.seen.get_mut() {
+            self.unhandled.report(UnhandledError {
+                task: Some(self.task.clone()),
+                kind: UnhandledKind::Panic(self.panic.clone()),
+            });
         }
     }
 }
@@ -69,6 +74,7 @@ impl Drop for Panicked {
 ///
 /// asyncio raises `CancelledError`, or the task's own exception, out of `await task`. A Rust task's own errors are part of
 /// its value; what is left is being cancelled and panicking.
+#[derive(Clone)]
 pub enum JoinError {
     /// The task was cancelled before it had a value.
     Cancelled,
@@ -76,26 +82,52 @@ pub enum JoinError {
     Panicked(Panic),
 }
 
-/// What a panic carried.
-pub struct Panic(Box<dyn Any + Send>);
+/// What a panic carried. Clones share it.
+#[derive(Clone)]
+pub struct Panic(Arc<Carried>);
 
-// SAFETY: a shared reference gives nothing of the payload but a text, if it is one, and texts are `Sync`.
-unsafe impl Sync for Panic {}
+struct Carried {
+    message: Option<String>,
+    /// Taken by the first who wants it whole.
+    payload: Mutex<Option<Box<dyn Any + Send>>>,
+}
 
 impl Panic {
-    /// The panic's message, where it has one.
-    pub fn message(&self) -> &str {
-        message(&*self.0)
+    /// Wraps what [`std::panic::catch_unwind`] gave.
+    pub fn new(payload: Box<dyn Any + Send>) -> Self {
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        Self(Arc::new(Carried {
+            message: text.or_else(|| payload.downcast_ref::<String>().cloned()),
+            payload: Mutex::new(Some(payload)),
+        }))
     }
 
-    /// The payload, for [`std::panic::resume_unwind`] or to be downcast.
+    /// The panic's message, where it has one.
+    pub fn message(&self) -> &str {
+        self.0.message.as_deref().unwrap_or("a panic without a message")
+    }
+
+    /// The payload, for [`std::panic::resume_unwind`] or to be downcast. If a clone has given it away before, this is a
+    /// `String` with the message.
     pub fn into_payload(self) -> Box<dyn Any + Send> {
-        self.0
+        let payload = self.0.payload.lock().take();
+        payload.unwrap_or_else(|| Box::new(self.message().to_owned()))
     }
 
     /// Lets the panic go on here, as if it had happened here, without another message.
     pub fn resume(self) -> ! {
-        std::panic::resume_unwind(self.0)
+        std::panic::resume_unwind(self.into_payload())
+    }
+}
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        // Never unwinds: workers and destructors drop panics.
+        let payload = self.payload.lock().take();
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            // It may be of the same kind.
+            std::mem::forget(another);
+        }
     }
 }
 
@@ -114,17 +146,6 @@ impl JoinError {
     /// Whether the task panicked.
     pub fn is_panic(&self) -> bool {
         matches!(self, JoinError::Panicked(_))
-    }
-}
-
-/// The text of a panic, where it has one.
-fn message(payload: &(dyn Any + Send)) -> &str {
-    if let Some(text) = payload.downcast_ref::<&str>() {
-        text
-    } else if let Some(text) = payload.downcast_ref::<String>() {
-        text
-    } else {
-        "a panic without a message"
     }
 }
 
@@ -148,87 +169,141 @@ impl fmt::Debug for JoinError {
 
 impl Error for JoinError {}
 
-/// A panic that ended a task, or happened while one cleaned up or was woken, and that nobody looked at.
-pub struct UnhandledPanic {
-    /// The name of the task, and where it was created.
-    task: Option<(Arc<str>, &'static Location<'static>)>,
-    payload: Box<dyn Any + Send>,
+/// Which task it was.
+#[derive(Clone)]
+struct TaskName {
+    name: Arc<str>,
+    location: &'static Location<'static>,
 }
 
-impl UnhandledPanic {
-    pub(super) fn new(task: &TaskRef, payload: Box<dyn Any + Send>) -> Self {
+impl TaskName {
+    fn of(task: &TaskRef) -> Self {
         Self {
-            task: Some((task.name(), task.location())),
-            payload,
+            name: task.name(),
+            location: task.location(),
+        }
+    }
+}
+
+/// Something that went wrong and that nobody looked at. What the exception handler is told.
+#[derive(Clone)]
+pub struct UnhandledError {
+    task: Option<TaskName>,
+    kind: UnhandledKind,
+}
+
+/// What went wrong.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum UnhandledKind {
+    /// A task panicked, or something that ran on its behalf did: deferred work, a destructor, a callback, a waker.
+    Panic(Panic),
+    /// A task that was created by [`spawn_fallible`](crate::spawn_fallible) gave an `Err`, or a promise was given one. This
+    /// is its text.
+    Error(Arc<str>),
+    /// The end of the runtime did not wait for the task any longer: its cleanup was cut off.
+    CutOff,
+}
+
+impl UnhandledError {
+    pub(super) fn panic(task: &TaskRef, payload: Box<dyn Any + Send>) -> Self {
+        Self {
+            task: Some(TaskName::of(task)),
+            kind: UnhandledKind::Panic(Panic::new(payload)),
         }
     }
 
-    /// A waker, of somebody else's making, panicked when it was called.
-    pub(crate) fn of_waker(payload: Box<dyn Any + Send>) -> Self {
-        Self { task: None, payload }
+    /// Something of nobody's panicked: a waker of somebody else's making, a callback.
+    pub fn of_nobody(payload: Box<dyn Any + Send>) -> Self {
+        Self {
+            task: None,
+            kind: UnhandledKind::Panic(Panic::new(payload)),
+        }
     }
 
-    /// The name of the task; `None` if it was a waker that panicked, which is no task's.
+    /// An error that nobody looked at, of no task.
+    pub fn error(text: impl Into<Arc<str>>) -> Self {
+        Self {
+            task: None,
+            kind: UnhandledKind::Error(text.into()),
+        }
+    }
+
+    pub(super) fn error_of(task: &TaskRef, text: Arc<str>) -> Self {
+        Self {
+            task: Some(TaskName::of(task)),
+            kind: UnhandledKind::Error(text),
+        }
+    }
+
+    pub(super) fn cut_off(task: &TaskRef) -> Self {
+        Self {
+            task: Some(TaskName::of(task)),
+            kind: UnhandledKind::CutOff,
+        }
+    }
+
+    /// The name of the task; `None` if it was no task's: a callback, or a waker.
     pub fn task_name(&self) -> Option<&str> {
-        self.task.as_ref().map(|(name, _)| &**name)
+        self.task.as_ref().map(|task| &*task.name)
     }
 
     /// Where the task was created.
     pub fn task_location(&self) -> Option<&'static Location<'static>> {
-        self.task.as_ref().map(|&(_, location)| location)
+        self.task.as_ref().map(|task| task.location)
     }
 
-    /// The panic's message, where it has one.
+    /// What went wrong.
+    pub fn kind(&self) -> &UnhandledKind {
+        &self.kind
+    }
+
+    /// The message of the panic or of the error, where it has one.
     pub fn message(&self) -> &str {
-        message(&*self.payload)
-    }
-
-    /// What the panic carried.
-    pub fn payload(&self) -> &(dyn Any + Send) {
-        &*self.payload
-    }
-}
-
-impl fmt::Display for UnhandledPanic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.task {
-            Some((name, location)) => write!(f, "task '{name}' (created at {location}) panicked: {}", self.message()),
-            None => write!(f, "a waker panicked: {}", self.message()),
+        match &self.kind {
+            UnhandledKind::Panic(panic) => panic.message(),
+            UnhandledKind::Error(text) => text,
+            UnhandledKind::CutOff => "its cleanup took too long and was cut off",
         }
     }
 }
 
-impl fmt::Debug for UnhandledPanic {
+impl fmt::Display for UnhandledError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.task {
+            Some(task) => write!(f, "task '{}' (created at {})", task.name, task.location)?,
+            None => f.write_str("a callback or waker")?,
+        }
+        match &self.kind {
+            UnhandledKind::Panic(panic) => write!(f, " panicked: {}", panic.message()),
+            UnhandledKind::Error(text) => write!(f, " failed: {text}"),
+            UnhandledKind::CutOff => f.write_str(": its cleanup took too long and was cut off"),
+        }
+    }
+}
+
+impl fmt::Debug for UnhandledError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// Who is told of panics that nobody looks at. By default, one line on stderr.
+/// Who is told of what nobody looks at. By default, one line on stderr.
 #[derive(Clone)]
-pub struct Unhandled(Arc<dyn Fn(&UnhandledPanic) + Send + Sync>);
+pub struct Unhandled(Arc<dyn Fn(&UnhandledError) + Send + Sync>);
 
 impl Unhandled {
     /// Tells `handler`.
-    pub fn new(handler: impl Fn(&UnhandledPanic) + Send + Sync + 'static) -> Self {
+    pub fn new(handler: impl Fn(&UnhandledError) + Send + Sync + 'static) -> Self {
         Self(Arc::new(handler))
     }
 
     /// Never unwinds: this is called by workers, which outlive every task, and by destructors.
-    pub(crate) fn report(&self, panic: UnhandledPanic) {
-        if let Err(another) = catch_unwind(AssertUnwindSafe(|| (self.0)(&panic))) {
-            print_to_stderr(&panic);
-            drop_payload(another);
+    pub fn report(&self, error: UnhandledError) {
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| (self.0)(&error))) {
+            print_to_stderr(&error);
+            drop(Panic::new(another));
         }
-        drop_payload(panic.payload);
-    }
-}
-
-/// Drops a panic's payload, whose destructor may panic in turn.
-fn drop_payload(payload: Box<dyn Any + Send>) {
-    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        // It may be of the same kind.
-        std::mem::forget(another);
     }
 }
 
@@ -244,8 +319,8 @@ impl fmt::Debug for Unhandled {
     }
 }
 
-fn print_to_stderr(panic: &UnhandledPanic) {
+fn print_to_stderr(error: &UnhandledError) {
     use std::io::Write;
     // Not `eprintln!`, which panics where stderr is closed; and in one piece, whoever else writes.
-    let _ = std::io::stderr().write_all(format!("aioli: {panic}\n").as_bytes());
+    let _ = std::io::stderr().write_all(format!("aioli: {error}\n").as_bytes());
 }

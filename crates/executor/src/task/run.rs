@@ -1,19 +1,20 @@
 //! One turn of a task.
 //!
 //! ```text
-//! start ──┬─ cancelled? drop the future ─┐
-//!         ├─ poll the future ─── ready ──┼── deferred work left? ── no: complete
-//!         │          └── pending ────────┼── deferred work ──────── yes: close, pend
-//!         └─ closing ────────────────────┘         └ pend
+//! start ──┬─ a request, and no frame takes it: drop the future ──┐
+//!         ├─ poll the future ─┬─ ready ──────────────────────────┼── deferred work left? ── no: complete
+//!         │                   └─ pending ─┬─ unwinding: drop it ─┤                          yes: close, pend
+//!         │                               └─ deferred work, pend │
+//!         └─ closing ────────────────────────────────────────────┘
 //! ```
 //!
 //! Everything of the user's that runs here is caught when it panics: a worker outlives every task.
 
 use super::{
     cell::{Header, Reason},
-    handle::TaskRef,
-    outcome::UnhandledPanic,
-    state::Pend,
+    outcome::UnhandledError,
+    state::{Pend, Snapshot},
+    task_ref::TaskRef,
     waker,
 };
 use crate::current;
@@ -44,19 +45,32 @@ pub(super) unsafe fn run(header: NonNull<Header>) {
         // SAFETY: this is the runner, and unless the task is closing its future is alive.
         let gone = before.is_closing()
             || unsafe {
-                if before.is_cancelled() {
+                if before.has_request() && is_to_end(header, before, cx) {
                     (task.vtable.cancel)(header);
                     true
                 } else {
-                    (task.vtable.poll)(header, cx)
+                    (task.vtable.poll)(header, cx) || {
+                        let unwinds = task.extras().is_some_and(|extras| extras.root.must_drop(cx));
+                        if unwinds {
+                            (task.vtable.cancel)(header);
+                        }
+                        unwinds
+                    }
                 }
             };
+        if before.is_killed() {
+            cut_off(header);
+        }
         // Alongside a future that goes on, too.
-        let done = deferred_work_is_done(header, cx);
+        let done = task.extras().is_none_or(|extras| extras.root.poll_deferred(cx));
         if gone && !done && !before.is_closing() {
             task.state.close();
         }
-        gone && done
+        let over = gone && done;
+        if over {
+            leave_tree(task);
+        }
+        over
     };
     if over {
         // SAFETY: this is the runner, and the outcome is stored.
@@ -67,13 +81,37 @@ pub(super) unsafe fn run(header: NonNull<Header>) {
     }
 }
 
-/// Goes on with what was deferred. `true`: nothing of it is left.
-#[inline]
-fn deferred_work_is_done(header: NonNull<Header>, cx: &mut Context<'_>) -> bool {
+/// A request has come. `true`: the future is to be dropped.
+#[cold]
+fn is_to_end(header: NonNull<Header>, before: Snapshot, cx: &mut Context<'_>) -> bool {
+    if before.is_killed() {
+        return true;
+    }
     // SAFETY: the caller is the runner.
-    match unsafe { header.as_ref() }.extras() {
+    let task = unsafe { header.as_ref() };
+    task.state.take_request();
+    match task.extras() {
         None => true,
-        Some(extras) => extras.root.poll_deferred(cx),
+        Some(extras) => !extras.root.ask(cx, extras.reason()),
+    }
+}
+
+/// The end of the runtime does not wait for this task any longer: its deferred work is given up.
+#[cold]
+fn cut_off(header: NonNull<Header>) {
+    // SAFETY: the caller is the runner.
+    let task = unsafe { header.as_ref() };
+    if let Some(extras) = task.extras() {
+        extras.root.drop_deferred();
+    }
+    // SAFETY: the task is not released yet.
+    unsafe { (task.vtable.unhandled)(header) }.report(UnhandledError::cut_off(&TaskRef::new(header)));
+}
+
+/// Futures of this task that live on elsewhere are on their own from now on.
+fn leave_tree(task: &Header) {
+    if let Some(extras) = task.extras() {
+        extras.root.end();
     }
 }
 
@@ -92,6 +130,10 @@ unsafe fn complete(header: NonNull<Header>) {
         // SAFETY: the transition left the slot to us.
         let joiner = task.join_waker.with_mut(|slot| unsafe { (*slot).take() });
         caught(header, || joiner.expect("a flagged slot is full").wake());
+    }
+    if todo.watched {
+        let extras = task.extras().expect("a watched task has extras");
+        extras.call_watchers(header, |call| caught(header, || call()));
     }
     // SAFETY: the task is alive, and its last reference frees it.
     unsafe {
@@ -120,6 +162,7 @@ pub(super) unsafe fn abandon(header: NonNull<Header>) {
         if let Some(extras) = task.extras() {
             extras.root.drop_deferred();
         }
+        leave_tree(task);
     }
     // SAFETY: this is the runner, and the outcome is stored.
     unsafe { complete(header) };
@@ -142,5 +185,5 @@ fn caught(header: NonNull<Header>, f: impl FnOnce()) {
 pub(crate) unsafe fn report(header: NonNull<Header>, payload: Box<dyn Any + Send>) {
     // SAFETY: so the runtime and its handler are there.
     let unhandled = unsafe { (header.as_ref().vtable.unhandled)(header) };
-    unhandled.report(UnhandledPanic::new(&TaskRef::new(header), payload));
+    unhandled.report(UnhandledError::panic(&TaskRef::new(header), payload));
 }

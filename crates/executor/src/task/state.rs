@@ -1,6 +1,6 @@
 //! The state word of a task: what may happen to it, who may make it happen, and in which order memory follows.
 //!
-//! One word holds nine flags, the number of cancellation requests and the number of references. Every access to it is
+//! One word holds thirteen flags, the number of cancellation requests and the number of references. Every access to it is
 //! a named transition below; nobody else tests bits.
 //!
 //! # Flags
@@ -13,8 +13,11 @@
 //! | `COMPLETE` | the outcome is final | `complete` | never |
 //! | `JOIN` | a handle exists that may take the outcome | birth | the handle |
 //! | `JOIN_WAKER` | the slot for the joiner's waker is full | the joiner | the joiner, while not complete |
-//! | `CANCEL` | cancellation was requested | `request` | never |
+//! | `CANCEL` | a cancellation was requested that the runner has not seen | `request` | the runner; `uncancel` |
 //! | `DISCARD` | the joiner waits for the end only; the completer drops the outcome | the joiner, while not complete | never |
+//! | `KILL` | the future and the deferred work are to be dropped at once, at the end of a runtime | `kill` | never |
+//! | `WATCHED` | somebody has left a callback for the end | `watch` | never |
+//! | `CANCELLED`, `FAILED` | how the task ended, if not with a value that is as good as any | the runner, before `COMPLETE` | never |
 //! | `BOUND` | the task is in its home's list of live tasks | birth, or the first runner | never |
 //!
 //! # Who owns what
@@ -49,12 +52,16 @@ const JOIN_WAKER: u64 = 1 << 5;
 const CANCEL: u64 = 1 << 6;
 const BOUND: u64 = 1 << 7;
 const DISCARD: u64 = 1 << 8;
+const KILL: u64 = 1 << 16;
+const WATCHED: u64 = 1 << 17;
+const CANCELLED: u64 = 1 << 18;
+const FAILED: u64 = 1 << 19;
 
 /// Requests are counted in seven bits and stay at the top when there are more.
 const REQUEST: u64 = 1 << 9;
 const REQUESTS: u64 = 0x7f << 9;
 
-const REF: u64 = 1 << 16;
+const REF: u64 = 1 << 20;
 
 /// A value of the state word, read at some instant.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,8 +76,23 @@ impl Snapshot {
         self.0 & CLOSING != 0
     }
 
+    /// A request, or the end by force, waits for the runner.
+    pub(crate) fn has_request(self) -> bool {
+        self.0 & (CANCEL | KILL) != 0
+    }
+
+    pub(crate) fn is_killed(self) -> bool {
+        self.0 & KILL != 0
+    }
+
+    /// The task ended as cancelled.
     pub(crate) fn is_cancelled(self) -> bool {
-        self.0 & CANCEL != 0
+        self.0 & (COMPLETE | CANCELLED) == COMPLETE | CANCELLED
+    }
+
+    /// The task ended by a panic, or by an error that it was known to be.
+    pub(crate) fn has_failed(self) -> bool {
+        self.0 & (COMPLETE | FAILED) == COMPLETE | FAILED
     }
 
     pub(crate) fn is_bound(self) -> bool {
@@ -124,6 +146,8 @@ pub(crate) struct Completion {
     pub(crate) wake_joiner: bool,
     /// The task is in a set of live tasks.
     pub(crate) release: bool,
+    /// Callbacks have been left for the end.
+    pub(crate) watched: bool,
 }
 
 /// What a handle that goes away has to clean up.
@@ -192,6 +216,7 @@ impl State {
             drop_outcome: before & (JOIN | DISCARD) != JOIN,
             wake_joiner: before & JOIN_WAKER != 0,
             release: before & BOUND != 0,
+            watched: before & WATCHED != 0,
         }
     }
 
@@ -243,6 +268,54 @@ impl State {
                 Err(actual) => now = actual,
             }
         }
+    }
+
+    /// The runner sees the requests there were.
+    pub(crate) fn take_request(&self) {
+        self.0.fetch_and(!CANCEL, AcqRel);
+    }
+
+    /// Takes one request back, and gives how many are left. With the last one, what the runner has not seen is forgotten.
+    pub(crate) fn uncancel(&self) -> usize {
+        let mut now = self.0.load(Acquire);
+        loop {
+            if now & REQUESTS == 0 {
+                return 0;
+            }
+            let mut next = now - REQUEST;
+            if next & REQUESTS == 0 {
+                next &= !CANCEL;
+            }
+            match self.0.compare_exchange_weak(now, next, AcqRel, Acquire) {
+                Ok(_) => return Snapshot(next).requests(),
+                Err(actual) => now = actual,
+            }
+        }
+    }
+
+    /// The task is to end at its next turn, whatever it still wants to do.
+    pub(crate) fn kill(&self) -> Wake {
+        let before = Snapshot(self.0.fetch_or(KILL | SCHEDULED, AcqRel));
+        if before.is_queued_or_running() {
+            Wake::Nothing
+        } else {
+            Wake::Schedule
+        }
+    }
+
+    /// Somebody has left a callback. `false`: the task completed before, and nobody else will call it.
+    pub(crate) fn watch(&self) -> bool {
+        self.0.fetch_or(WATCHED, AcqRel) & COMPLETE == 0
+    }
+
+    /// The runner says how the task ended. Relaxed: `complete` releases it.
+    pub(crate) fn end_cancelled(&self) {
+        self.0.fetch_or(CANCELLED, Relaxed);
+    }
+
+    /// As `end_cancelled`.
+    pub(crate) fn end_failed(&self) {
+        self.0.fetch_or(FAILED, Relaxed);
     }
 
     /// The joiner has filled its slot. `false`: the task completed before; the slot is still the joiner's.

@@ -1,0 +1,82 @@
+//! One task of many: running, or over with its outcome.
+
+use super::rule::Judge;
+use crate::task::{Task, TaskRef};
+use std::{
+    future::{Future, IntoFuture},
+    pin::pin,
+    task::{Context, Poll},
+};
+
+/// What an item of type `T` is kept in, by a gathering that follows the rule `R`.
+pub enum Slot<T, R: Judge<T>> {
+    #[doc(hidden)]
+    Running(Task<T>),
+    #[doc(hidden)]
+    Over(R::Value),
+    /// Its failure was given.
+    #[doc(hidden)]
+    Failed,
+}
+
+impl<T, R: Judge<T>> Slot<T, R> {
+    /// The value of one that is over.
+    pub(super) fn into_value(self) -> R::Value {
+        match self {
+            Slot::Over(value) => value,
+            _ => unreachable!("every task is over, and none has failed"),
+        }
+    }
+}
+
+/// A slot, whatever its type. It does not pass cancellations on: it only looks at its task.
+pub trait AnySlot<E> {
+    /// The task, unless it is over and its outcome was taken.
+    fn task(&self) -> Option<&TaskRef>;
+
+    /// Takes the outcome, if the task is over; a failure is given here and nowhere else. Not to be called again once it was
+    /// ready.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>>;
+}
+
+impl<T, R: Judge<T>> AnySlot<R::Error> for Slot<T, R> {
+    fn task(&self) -> Option<&TaskRef> {
+        match self {
+            Slot::Running(task) => Some(task),
+            Slot::Over(_) | Slot::Failed => None,
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), R::Error>> {
+        let Slot::Running(task) = self else {
+            unreachable!("its outcome was taken before");
+        };
+        pin!(task.into_future()).poll(cx).map(|outcome| {
+            let (slot, result) = match R::judge(outcome) {
+                Ok(value) => (Slot::Over(value), Ok(())),
+                Err(error) => (Slot::Failed, Err(error)),
+            };
+            *self = slot;
+            result
+        })
+    }
+}
+
+/// The slots of all items.
+pub trait Slots<E> {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// The slot with that number.
+    fn slot(&mut self, number: usize) -> &mut dyn AnySlot<E>;
+}
+
+impl<T, R: Judge<T>> Slots<R::Error> for Vec<Slot<T, R>> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn slot(&mut self, number: usize) -> &mut dyn AnySlot<R::Error> {
+        &mut self[number]
+    }
+}

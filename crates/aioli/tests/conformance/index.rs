@@ -1,0 +1,226 @@
+//! The index: each script, in which order its lines are promised, by which clock it runs, and where its port is.
+//!
+//! This is the one place that says so; the tests below hold `docs/conformance.md`, the files and the ports to it.
+
+use crate::harness::{Comparison, home};
+use std::{collections::BTreeSet, env, fs, process::Command};
+use {Clock::*, Order::*, Port::*};
+
+/// In which order the lines of a port are those of the trace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// The same lines in the same order on one worker; nothing is promised for more.
+    Exact,
+    /// That, and the same lines in any order on more.
+    ExactAndSet,
+    /// The same lines in any order, on any number of workers.
+    Set,
+    /// The same lines in the same order on any number of workers: awaits, or gaps of time, order them.
+    Causal,
+}
+
+impl Order {
+    /// What is to be checked: the numbers of workers, and how.
+    pub fn checks(self) -> Vec<(usize, Comparison)> {
+        use Comparison::{InOrder, Sorted};
+        match self {
+            Exact => vec![(1, InOrder)],
+            ExactAndSet => vec![(1, InOrder), (2, Sorted), (4, Sorted)],
+            Set => vec![(1, Sorted), (2, Sorted), (4, Sorted)],
+            Causal => vec![(1, InOrder), (2, InOrder), (4, InOrder)],
+        }
+    }
+
+    fn in_the_book(self) -> &'static str {
+        match self {
+            Exact => "exact (one worker)",
+            ExactAndSet => "exact (one worker); set",
+            Set => "set",
+            Causal => "set, causal",
+        }
+    }
+}
+
+/// By which clock a script runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Clock {
+    /// One that jumps to the next deadline when nothing is ready.
+    Virtual,
+    /// The system's: for threads, sockets and processes.
+    Real,
+}
+
+impl Clock {
+    fn in_the_book(self) -> &'static str {
+        match self {
+            Virtual => "virtual",
+            Real => "real",
+        }
+    }
+}
+
+/// Where a port is.
+#[derive(Clone, Copy)]
+enum Port {
+    /// A test with the script's name in this module.
+    Ported(&'static str),
+    /// Nowhere, until there is this.
+    Missing(&'static str),
+}
+
+/// A row of the index.
+#[derive(Clone, Copy)]
+pub struct Row {
+    script: &'static str,
+    pub order: Order,
+    pub clock: Clock,
+    port: Port,
+}
+
+const fn row(script: &'static str, order: Order, clock: Clock, port: Port) -> Row {
+    Row {
+        script,
+        order,
+        clock,
+        port,
+    }
+}
+
+const INDEX: &[Row] = &[
+    // Tasks and cancellation
+    row("awaited_swallows_cancel", Causal, Virtual, Ported("tasks")),
+    row("cancel_before_start", Exact, Virtual, Ported("tasks")),
+    row("cancel_during_cleanup", ExactAndSet, Virtual, Ported("tasks")),
+    row("cancel_propagates", Causal, Virtual, Ported("tasks")),
+    row("cancel_while_sleeping", Exact, Virtual, Ported("tasks")),
+    row("suppress_uncancel", Causal, Virtual, Ported("tasks")),
+    row("task_exception", Causal, Virtual, Ported("tasks")),
+    row("task_lifecycle", ExactAndSet, Virtual, Ported("tasks")),
+    // shield
+    row("shield_cancel", Causal, Virtual, Ported("shield")),
+    row("shield_cleanup", Causal, Virtual, Ported("shield")),
+    // wait_for and timeout
+    row("timeout_nested", Causal, Virtual, Ported("timeouts")),
+    row("timeout_reschedule", Causal, Virtual, Ported("timeouts")),
+    row("wait_for_outer_cancelled", Causal, Virtual, Ported("timeouts")),
+    row("wait_for_shield", Causal, Virtual, Ported("timeouts")),
+    row("wait_for_swallow", Causal, Virtual, Ported("timeouts")),
+    row("wait_for_timeout", Causal, Virtual, Ported("timeouts")),
+    row("wait_for_zero", Causal, Virtual, Ported("timeouts")),
+    // TaskGroup
+    row("taskgroup_child_failure", Causal, Virtual, Ported("task_group")),
+    row("taskgroup_closed", Causal, Virtual, Ported("task_group")),
+    row("taskgroup_nested", Causal, Virtual, Ported("task_group")),
+    row("taskgroup_outer_cancel", Causal, Virtual, Ported("task_group")),
+    row("taskgroup_results", ExactAndSet, Virtual, Ported("task_group")),
+    // gather, wait, as_completed
+    row("as_completed_order", Causal, Virtual, Ported("gather")),
+    row("gather_cancel", Causal, Virtual, Ported("gather")),
+    row("gather_exception", Causal, Virtual, Ported("gather")),
+    row("gather_results", Causal, Virtual, Ported("gather")),
+    row("wait_modes", Causal, Virtual, Ported("gather")),
+    row("wait_timeout", Causal, Virtual, Ported("gather")),
+    // Futures, callbacks, timers, exception handler
+    row("call_later_order", ExactAndSet, Virtual, Ported("callbacks")),
+    row("call_soon_order", Exact, Virtual, Ported("callbacks")),
+    row("exception_handler", ExactAndSet, Virtual, Ported("callbacks")),
+    row("future_callbacks", Exact, Virtual, Ported("callbacks")),
+    row("future_states", Causal, Virtual, Ported("callbacks")),
+    // Queues
+    row("queue_bounded", ExactAndSet, Virtual, Missing("`Queue`")),
+    row("queue_cancel_getter", Exact, Virtual, Missing("`Queue`")),
+    row("queue_join", Causal, Virtual, Missing("`Queue`")),
+    row("queue_kinds", Causal, Virtual, Missing("`Queue`")),
+    row("queue_shutdown", Causal, Virtual, Missing("`Queue`")),
+    // Synchronisation
+    row("barrier_cycle", ExactAndSet, Virtual, Missing("`Barrier`")),
+    row("condition_notify", ExactAndSet, Virtual, Missing("`Condition`")),
+    row("event_wakes", Exact, Virtual, Ported("sync")),
+    row("lock_fair", Exact, Virtual, Missing("`Lock`")),
+    row("semaphore_fair", Exact, Virtual, Missing("`Semaphore`")),
+    // Streams, servers, protocols
+    row("drain_backpressure", Causal, Real, Missing("transports")),
+    row("protocol_callbacks", Causal, Real, Missing("`Protocol`")),
+    row("server_close", Causal, Real, Missing("servers")),
+    row("streams_echo", Set, Real, Missing("servers")),
+    row("streams_reads", Causal, Real, Missing("servers")),
+    // Subprocesses
+    row("subprocess_communicate", Causal, Real, Missing("subprocesses")),
+    row("subprocess_kill", Causal, Real, Missing("subprocesses")),
+    // Threads
+    row("threadsafe_submit", Causal, Real, Ported("threads")),
+    row("to_thread_basic", Causal, Real, Ported("threads")),
+    // Context variables, run(), introspection
+    row("contextvars_copy", ExactAndSet, Virtual, Ported("context")),
+    row("names_and_current", ExactAndSet, Virtual, Ported("context")),
+    row("run_leftovers", Causal, Virtual, Ported("context")),
+];
+
+/// The row of a script.
+pub fn row_of(script: &str) -> Row {
+    let found = INDEX.iter().find(|row| row.script == script);
+    *found.unwrap_or_else(|| panic!("`{script}` is not in the index"))
+}
+
+fn scripts() -> BTreeSet<String> {
+    INDEX.iter().map(|row| row.script.to_owned()).collect()
+}
+
+#[test]
+fn no_script_is_listed_twice() {
+    assert_eq!(scripts().len(), INDEX.len());
+}
+
+/// The names, without it, of the files in `folder` that have this extension. All must have it.
+fn names_in(folder: &str, extension: &str) -> BTreeSet<String> {
+    let files = fs::read_dir(home().join(folder)).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    names
+        .map(|name| match name.strip_suffix(extension) {
+            Some(stem) => stem.to_owned(),
+            None => panic!("{folder}/{name} does not belong there"),
+        })
+        .collect()
+}
+
+#[test]
+fn each_script_is_in_the_index_and_has_a_trace() {
+    assert_eq!(names_in("scripts", ".py"), scripts());
+    assert_eq!(names_in("traces", ".out"), scripts());
+}
+
+#[test]
+fn each_script_has_a_port_or_is_missing() {
+    let this = env::current_exe().unwrap();
+    let list = Command::new(this).arg("--list").output().unwrap();
+    let list = String::from_utf8(list.stdout).unwrap();
+    let tests: BTreeSet<&str> = list.lines().filter_map(|line| line.strip_suffix(": test")).collect();
+    for row in INDEX {
+        let found = tests.iter().find(|test| test.ends_with(&format!("::{}", row.script)));
+        match row.port {
+            Ported(module) => assert_eq!(found, Some(&&*format!("{module}::{}", row.script))),
+            Missing(_) => assert_eq!(found, None, "listed as missing, and there is a port"),
+        }
+    }
+}
+
+#[test]
+fn the_book_has_the_same_index() {
+    let book = fs::read_to_string(home().join("../../../../docs/conformance.md")).unwrap();
+    // `| script | pins down | order | clock | port |`
+    let rows = book.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| `")?.strip_suffix(" |")?.split(" | ");
+        let script = cells.next()?.strip_suffix('`')?;
+        let [_pins_down, order, clock, port] = [cells.next()?, cells.next()?, cells.next()?, cells.next()?];
+        Some([script, order, clock, port].map(str::to_owned))
+    });
+    let expected = INDEX.iter().map(|row| {
+        let port = match row.port {
+            Ported(module) => format!("`{module}`"),
+            Missing(until) => format!("missing until: {until}"),
+        };
+        let (order, clock) = (row.order.in_the_book(), row.clock.in_the_book());
+        [row.script.to_owned(), order.to_owned(), clock.to_owned(), port]
+    });
+    assert_eq!(rows.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}

@@ -1,0 +1,276 @@
+//! Who belongs to a group, what went wrong, and whether it is over: what the members of a group and its owner share.
+//!
+//! A *member* is a task that was created in the group; `M` is a name for it. Members come and go on any worker, fail there, and
+//! create further members. One *owner* waits for all of them; it may run a *body* besides, which is not a member.
+//!
+//! # Protocol
+//!
+//! One lock guards everything, and nobody else's code runs under it: what is to be woken, cancelled or dropped is handed
+//! out. A group goes through three phases:
+//!
+//! | phase | meaning | moves to |
+//! |---|---|---|
+//! | `Open` | members may be added | `Ending` by the first failure, or by whoever ends the group; `Closed` by the owner |
+//! | `Ending` | no members may be added; those there are get cancelled, once | `Closed` by the owner |
+//! | `Closed` | the owner has seen the end | never |
+//!
+//! A member goes through three steps:
+//!
+//! 1. [`enter`](Roster::enter) takes a seat, *before* the task exists: from now on the owner waits for it.
+//! 2. [`sit`](Roster::sit) puts the name of the new task on the seat. The task may be running by then, and even have left.
+//! 3. [`leave`](Roster::leave): its future is gone. The task need not be over, for it finishes what its future deferred. So its
+//!    name becomes a *straggler*: the owner, when nobody is seated any more, waits for each straggler's own end. Stragglers that
+//!    are over are let go of whenever another member leaves, two at a time, so that those of a long-lived group do not add up.
+//!
+//! *Cancelling.* Members are cancelled in the order in which they came. While there is a body, the owner does it, because it
+//! cancels the body too, and a body that awaits a member passes that on: [`take_doomed`](Roster::take_doomed) gives it the names, and
+//! whoever ends the group wakes it. With no body, whoever ends the group is given the names at once. Either way they are
+//! given out once, and whoever sits down after that is told to cancel its task itself. So each member is cancelled once.
+//!
+//! *The end.* The owner asks in [`poll_over`](Roster::poll_over). That nobody is seated is looked at, and the owner's waker is left,
+//! in one critical section: a member that leaves before is seen, and one that leaves after finds the waker. The group is closed in
+//! the same critical section in which nobody is seated and nobody straggles: what comes later is refused.
+
+mod seats;
+
+use aioli_primitives::sync::Mutex;
+use seats::Seats;
+use std::{
+    collections::VecDeque,
+    fmt, mem,
+    task::{Context, Poll, Waker},
+};
+
+pub use seats::Seat;
+
+/// The name of a task.
+pub trait Member: Clone {
+    /// Whether the task is over, with all that it deferred.
+    fn is_over(&self) -> bool;
+}
+
+impl Member for crate::TaskRef {
+    fn is_over(&self) -> bool {
+        self.is_finished()
+    }
+}
+
+/// What the members of a group and its owner share. `E` is what goes wrong.
+pub struct Roster<M, E>(Mutex<State<M, E>>);
+
+struct State<M, E> {
+    phase: Phase,
+    seats: Seats<M>,
+    /// Those who have left, and are not known to be over.
+    stragglers: VecDeque<M>,
+    /// In the order in which they happened.
+    errors: Vec<E>,
+    /// The owner runs a body, and so cancels the members itself.
+    has_body: bool,
+    /// The names were given out to be cancelled.
+    doomed: bool,
+    owner: Option<Waker>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    Open,
+    Ending,
+    Closed,
+}
+
+/// How the waiting goes on.
+#[derive(Debug)]
+pub enum Over<M, E> {
+    /// Everybody has left; ask again when this one is over.
+    But(M),
+    /// The group is closed. These are the errors.
+    With(Vec<E>),
+}
+
+/// What the one who ended a group has to do, out of the lock.
+#[must_use = "call `each`, so that the members are cancelled"]
+#[derive(Debug)]
+pub struct Doomed<M> {
+    names: Vec<M>,
+    owner: Option<Waker>,
+}
+
+impl<M> Doomed<M> {
+    /// Calls `cancel` with every member that is to be cancelled, oldest first; or leaves that to the owner.
+    pub fn each(self, cancel: impl FnMut(M)) {
+        self.names.into_iter().for_each(cancel);
+        self.owner.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl<M: Member, E> Roster<M, E> {
+    /// An open group without members.
+    pub fn new() -> Self {
+        Self(Mutex::new(State {
+            phase: Phase::Open,
+            seats: Seats::new(),
+            stragglers: VecDeque::new(),
+            errors: Vec::new(),
+            has_body: false,
+            doomed: false,
+            owner: None,
+        }))
+    }
+
+    /// A member is about to be created. `None`: the group takes no more.
+    pub fn enter(&self) -> Option<Seat> {
+        let mut state = self.0.lock();
+        (state.phase == Phase::Open).then(|| state.seats.take())
+    }
+
+    /// The member has been created. `false`: the group is ending, and the caller has to cancel it.
+    pub fn sit(&self, seat: Seat, name: M) -> bool {
+        let mut state = self.0.lock();
+        let stays = !state.doomed;
+        if let Some(left) = state.seats.sit(seat, name) {
+            state.stragglers.push_back(left);
+        }
+        stays
+    }
+
+    /// The future of the member is gone.
+    pub fn leave(&self, seat: Seat) {
+        let mut state = self.0.lock();
+        let mut over = [None, None];
+        for slot in &mut over {
+            if state.stragglers.front().is_some_and(M::is_over) {
+                *slot = state.stragglers.pop_front();
+            }
+        }
+        if let Some(name) = state.seats.leave(seat) {
+            state.stragglers.push_back(name);
+        }
+        let owner = if state.seats.is_empty() { state.owner.take() } else { None };
+        drop(state);
+        owner.into_iter().for_each(Waker::wake);
+        // Out here: a name may be the last that keeps a task.
+        drop(over);
+    }
+
+    /// Something went wrong: ends the group, if nobody has before.
+    pub fn fail(&self, error: E) -> Doomed<M> {
+        let mut state = self.0.lock();
+        // Who looks at the errors of a closed group has done so.
+        if state.phase != Phase::Closed {
+            state.errors.push(error);
+        }
+        state.end()
+    }
+
+    /// Ends the group, if nobody has before; nothing went wrong.
+    pub fn end(&self) -> Doomed<M> {
+        self.0.lock().end()
+    }
+
+    /// Whether members may be added.
+    pub fn is_open(&self) -> bool {
+        self.0.lock().phase == Phase::Open
+    }
+
+    /// How many members have not left.
+    pub fn len(&self) -> usize {
+        self.0.lock().seats.len()
+    }
+
+    /// The owner begins to run a body.
+    pub fn begin_body(&self) {
+        self.0.lock().has_body = true;
+    }
+
+    /// The owner's body is gone. If the group is ending, the members are as good as [`take_doomed`](Self::take_doomed).
+    pub fn end_body(&self) -> Doomed<M> {
+        let mut state = self.0.lock();
+        state.has_body = false;
+        let names = state.take_doomed();
+        Doomed { names, owner: None }
+    }
+
+    /// For the owner, while it runs a body: if the group is ending, the members to be cancelled along with the body, the
+    /// first time. `None`: there is nothing to be done.
+    pub fn take_doomed(&self) -> Option<Vec<M>> {
+        let mut state = self.0.lock();
+        (state.phase == Phase::Ending && !state.doomed).then(|| state.take_doomed())
+    }
+
+    /// For the owner, when its body is gone: waits until nobody is seated. `Ready`: see [`Over`].
+    pub fn poll_over(&self, cx: &mut Context<'_>) -> Poll<Over<M, E>> {
+        let mut state = self.0.lock();
+        if !state.seats.is_empty() {
+            let old = state.register(cx);
+            drop(state);
+            drop(old);
+            return Poll::Pending;
+        }
+        if let Some(straggler) = state.stragglers.pop_front() {
+            return Poll::Ready(Over::But(straggler));
+        }
+        state.phase = Phase::Closed;
+        Poll::Ready(Over::With(mem::take(&mut state.errors)))
+    }
+
+    /// For the owner, while it runs a body: it will be woken when somebody ends the group. `false`: somebody has, and the
+    /// members are still to be taken.
+    pub fn register(&self, cx: &mut Context<'_>) -> bool {
+        let mut state = self.0.lock();
+        if state.phase == Phase::Ending && !state.doomed {
+            return false;
+        }
+        let old = state.register(cx);
+        drop(state);
+        drop(old);
+        true
+    }
+}
+
+impl<M: Member, E> State<M, E> {
+    fn end(&mut self) -> Doomed<M> {
+        if self.phase == Phase::Open {
+            self.phase = Phase::Ending;
+        }
+        if self.has_body {
+            let owner = self.owner.take();
+            return Doomed { names: Vec::new(), owner };
+        }
+        let names = self.take_doomed();
+        Doomed { names, owner: None }
+    }
+
+    /// Gives the names out, if the group is ending and they were not before.
+    fn take_doomed(&mut self) -> Vec<M> {
+        if self.phase != Phase::Ending || mem::replace(&mut self.doomed, true) {
+            return Vec::new();
+        }
+        self.seats.names().cloned().collect()
+    }
+
+    /// Gives the old waker back, to be dropped out of the lock: it may be anybody's.
+    fn register(&mut self, cx: &Context<'_>) -> Option<Waker> {
+        match &self.owner {
+            Some(owner) if owner.will_wake(cx.waker()) => None,
+            _ => self.owner.replace(cx.waker().clone()),
+        }
+    }
+}
+
+impl<M: Member, E> Default for Roster<M, E> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<M, E> fmt::Debug for Roster<M, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.lock();
+        f.debug_struct("Roster")
+            .field("phase", &state.phase)
+            .field("members", &state.seats.len())
+            .field("errors", &state.errors.len())
+            .finish()
+    }
+}

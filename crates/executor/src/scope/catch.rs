@@ -1,0 +1,194 @@
+//! What a program writes to see a cancellation: [`catch_cancelled`], [`finally`] and [`uncancellable`].
+
+use super::{cancelled::CancelledError, node::Kind, scoped::Scoped};
+use pin_project_lite::pin_project;
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+/// Awaits `what`, and catches a cancellation that would go through here: `what` is dropped where it stands, what it
+/// deferred is finished, and then comes the error, with which the program decides how to go on.
+///
+/// As `try: await what; except asyncio.CancelledError`. The innermost catcher takes the request, whichever scope it was meant for: the
+/// task, a timeout or a group around. Catchers side by side in one task (under `join!`, say) each get it.
+///
+/// ```
+/// # use aioli_executor::{CancelledError, catch_cancelled};
+/// # async fn wait_for_work() {} async fn say_goodbye() {}
+/// async fn worker() {
+///     if let Err(cancelled) = catch_cancelled(wait_for_work()).await {
+///         say_goodbye().await;
+///         cancelled.resume().await;
+///     }
+/// }
+/// ```
+///
+/// # Errors
+///
+/// [`CancelledError`] if a cancellation was caught. A value that is there before wins.
+///
+/// # Cancel safety
+///
+/// Dropping it drops `what`; what that deferred goes to the scope around.
+pub fn catch_cancelled<F: IntoFuture>(what: F) -> CatchCancelled<F::IntoFuture> {
+    CatchCancelled {
+        body: Scoped::new(what.into_future()),
+        taken: None,
+    }
+}
+
+pin_project! {
+    /// Awaits a future and catches a cancellation. Made by [`catch_cancelled`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct CatchCancelled<F: Future> {
+        #[pin]
+        body: Scoped<F>,
+        taken: Option<CancelledError>,
+    }
+}
+
+impl<F: Future> Future for CatchCancelled<F> {
+    type Output = Result<F::Output, CancelledError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            if this.taken.is_none() {
+                if let Some(cancelled) = this.body.take() {
+                    *this.taken = Some(cancelled);
+                    this.body.as_mut().drop_body();
+                }
+            }
+            if let Poll::Ready(value) = this.body.as_mut().poll(cx) {
+                this.body.as_mut().close_frame();
+                return Poll::Ready(match (value, this.taken.take()) {
+                    (Some(value), _) => Ok(value),
+                    (None, taken) => Err(taken.expect("a body that has no value was dropped for a request")),
+                });
+            }
+            this.body.as_mut().open_frame(Kind::Frame, cx);
+            // A timeout around may have asked for it just now.
+            if this.taken.is_some() || !this.body.has_request() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl<F: Future> fmt::Debug for CatchCancelled<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CatchCancelled").finish_non_exhaustive()
+    }
+}
+
+/// Awaits `what`, then in any case `cleanup`, and then gives the value, or lets the cancellation go on.
+///
+/// As `try: await what; finally: await cleanup`. The cleanup may await in peace; only a second request interrupts it, as in
+/// asyncio. A panic of `what` does not run it: use [`defer`](super::defer), whose guard sees panics, too.
+///
+/// # Cancel safety
+///
+/// Dropped by a foreign combinator, it drops `what` and `cleanup` without running it. What must be done even then belongs
+/// in [`defer`](super::defer).
+pub fn finally<F, C>(what: F, cleanup: C) -> Finally<F::IntoFuture, C::IntoFuture>
+where
+    F: IntoFuture,
+    C: IntoFuture<Output = ()>,
+{
+    Finally {
+        body: catch_cancelled(what),
+        cleanup: cleanup.into_future(),
+        ended: None,
+        resume: None,
+    }
+}
+
+pin_project! {
+    /// Awaits a future, and another one after it in any case. Made by [`finally`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Finally<F: Future, C> {
+        #[pin]
+        body: CatchCancelled<F>,
+        #[pin]
+        cleanup: C,
+        ended: Option<Result<F::Output, CancelledError>>,
+        resume: Option<super::cancelled::Resume>,
+    }
+}
+
+impl<F: Future, C: Future<Output = ()>> Future for Finally<F, C> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if let Some(resume) = this.resume {
+            return Pin::new(resume).poll(cx).map(|never| match never {});
+        }
+        if this.ended.is_none() {
+            *this.ended = Some(ready!(this.body.poll(cx)));
+        }
+        ready!(this.cleanup.poll(cx));
+        match this.ended.take().expect("polled after it was ready") {
+            Ok(value) => Poll::Ready(value),
+            Err(cancelled) => Pin::new(this.resume.insert(cancelled.resume()))
+                .poll(cx)
+                .map(|never| match never {}),
+        }
+    }
+}
+
+impl<F: Future, C> fmt::Debug for Finally<F, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Finally").finish_non_exhaustive()
+    }
+}
+
+/// Awaits `what`, and keeps every cancellation back until it is done: the request then goes on at the next await.
+///
+/// A shield in place: unlike asyncio's `shield`, it needs no task of its own, and `what` may borrow. The one who cancels
+/// waits for as long.
+///
+/// # Cancel safety
+///
+/// A foreign combinator that drops it does drop `what`: only cancellations are kept back.
+pub fn uncancellable<F: IntoFuture>(what: F) -> Uncancellable<F::IntoFuture> {
+    Uncancellable {
+        body: Scoped::new(what.into_future()),
+    }
+}
+
+pin_project! {
+    /// Awaits a future and keeps cancellations back. Made by [`uncancellable`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Uncancellable<F: Future> {
+        #[pin]
+        body: Scoped<F>,
+    }
+}
+
+impl<F: Future> Future for Uncancellable<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        match this.body.as_mut().poll(cx) {
+            Poll::Ready(value) => {
+                this.body.as_mut().close_frame();
+                Poll::Ready(value.expect("nobody drops the body but with the whole"))
+            }
+            Poll::Pending => {
+                this.body.open_frame(Kind::Wall, cx);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<F: Future> fmt::Debug for Uncancellable<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Uncancellable").finish_non_exhaustive()
+    }
+}

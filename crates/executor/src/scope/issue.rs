@@ -1,0 +1,124 @@
+//! What a scope asks of what is inside it: that it be cancelled.
+//!
+//! An [`Issue`] is the scope's side of all its requests, and a [`Request`] is one of them on its way. Both are counted, because
+//! a token ([`CancelledError`](super::CancelledError)) that holds a request may go anywhere, and outlive the scope.
+//!
+//! A scope that asks again starts a new *wave*. A *hold* is a token of the newest wave that was neither swallowed nor
+//! resumed: somebody still cleans up, and the scope waits. One word has both, so that a token of an older wave that is let
+//! go at the same instant takes nothing from the newer one.
+
+use aioli_primitives::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering::*},
+};
+use std::task::{Context, Waker};
+
+/// Why something was cancelled.
+pub(crate) type Text = std::sync::Arc<str>;
+
+const WAVE: u64 = 1 << 32;
+
+pub(super) struct Issue {
+    /// Unlike its address, nobody's but its own.
+    id: u64,
+    /// The wave above, the holds of that wave below. Relaxed where only the scope's own task reads it; a hold is let go
+    /// with `Release` and counted with `Acquire`, so that the scope goes on after what the holder did.
+    word: AtomicU64,
+    /// Nobody inside stops it: the body is to be dropped.
+    unwinding: AtomicBool,
+    /// Whoever polls the scope.
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Issue {
+    pub(super) fn new() -> Arc<Self> {
+        // A counter of the process and not of a model.
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        Arc::new(Self {
+            id: NEXT.fetch_add(1, Relaxed),
+            word: AtomicU64::new(0),
+            unwinding: AtomicBool::new(false),
+            waker: Mutex::new(None),
+        })
+    }
+
+    /// Starts a new wave. Only the scope does, so nobody else changes the wave.
+    pub(super) fn ask(self: &Arc<Self>, reason: Option<Text>) -> Request {
+        let wave = (self.word.load(Relaxed) / WAVE + 1) * WAVE;
+        self.word.store(wave, Relaxed);
+        Request {
+            wave: wave / WAVE,
+            issue: self.clone(),
+            reason,
+        }
+    }
+
+    /// The newest wave, asked again of those who have not been.
+    pub(super) fn again(self: &Arc<Self>, reason: Option<Text>) -> Request {
+        Request {
+            wave: self.word.load(Relaxed) / WAVE,
+            issue: self.clone(),
+            reason,
+        }
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.word.load(Acquire) % WAVE > 0
+    }
+
+    pub(super) fn is_unwinding(&self) -> bool {
+        self.unwinding.load(Acquire)
+    }
+
+    pub(super) fn set_unwinding(&self, unwinding: bool) {
+        self.unwinding.store(unwinding, Release);
+    }
+
+    /// Whoever polls the scope wants to know when something changes.
+    pub(super) fn register(&self, cx: &Context<'_>) {
+        let mut slot = self.waker.lock();
+        if !slot.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            let old = slot.replace(cx.waker().clone());
+            drop(slot);
+            // Out here: its destructor may be anybody's.
+            drop(old);
+        }
+    }
+
+    /// Whom to wake now; whoever polls the scope registers anew when it does.
+    pub(super) fn take_waker(&self) -> Option<Waker> {
+        self.waker.lock().take()
+    }
+}
+
+/// A request on its way.
+#[derive(Clone)]
+pub(super) struct Request {
+    pub(super) issue: Arc<Issue>,
+    wave: u64,
+    pub(super) reason: Option<Text>,
+}
+
+impl Request {
+    /// The scope and the wave, to know it by.
+    pub(super) fn key(&self) -> (u64, u64) {
+        (self.issue.id, self.wave)
+    }
+
+    pub(super) fn is_from(&self, issue: &Arc<Issue>) -> bool {
+        Arc::ptr_eq(&self.issue, issue)
+    }
+
+    /// Somebody takes it, and the scope waits.
+    pub(super) fn hold(&self) {
+        let newest = |word: u64| (word / WAVE == self.wave).then_some(word + 1);
+        // An older wave holds nothing.
+        let _ = self.issue.word.fetch_update(Relaxed, Relaxed, newest);
+    }
+
+    /// Who took it lets go.
+    pub(super) fn release(&self) {
+        let newest = |word: u64| (word / WAVE == self.wave && word % WAVE > 0).then(|| word - 1);
+        let _ = self.issue.word.fetch_update(Release, Relaxed, newest);
+    }
+}

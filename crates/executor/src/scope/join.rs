@@ -1,0 +1,70 @@
+//! The frame of one who awaits a task: a request that comes to it is passed on to the task, and the one who awaits stays.
+
+use super::{
+    issue::Request,
+    node::{Kind, Place},
+    place::{forward, innermost, unwinds_around},
+};
+use crate::{current, task::Header};
+use std::ptr::NonNull;
+
+/// Open while a join is pending.
+pub(crate) struct JoinFrame(Option<Place>);
+
+impl JoinFrame {
+    pub(crate) const fn new() -> Self {
+        Self(None)
+    }
+
+    /// The join is pending.
+    #[inline]
+    pub(crate) fn open(&mut self, child: NonNull<Header>) {
+        if let Some(task) = current::task() {
+            // SAFETY: the task is current, and its innermost node is in its tree.
+            unsafe { Place::settle(&mut self.0, Kind::Join(child), None, innermost(task), task) };
+        }
+    }
+
+    fn passed_on(&self) -> Vec<Request> {
+        let node = self.0.as_ref().and_then(Place::here);
+        // SAFETY: the node is the current task's.
+        node.map(|node| unsafe { node.as_ref() }.take_mail())
+            .unwrap_or_default()
+    }
+
+    /// Whether requests were passed on to the task.
+    pub(crate) fn has_passed_on(&self) -> bool {
+        let node = self.0.as_ref().and_then(Place::here);
+        // SAFETY: the node is the current task's.
+        node.is_some_and(|node| unsafe { node.as_ref() }.has_mail())
+    }
+
+    /// The task has ended, and not as cancelled: what was passed on ends here.
+    #[inline]
+    pub(crate) fn swallow(&mut self) {
+        if self.0.is_some() {
+            for request in self.passed_on() {
+                request.release();
+            }
+            self.0 = None;
+        }
+    }
+
+    /// The join is dropped: what was passed on goes on outward.
+    #[inline]
+    pub(crate) fn close(&mut self) {
+        self.0 = None;
+    }
+
+    /// The task has ended as cancelled: what was passed on goes on. `true`: something around is about to unwind.
+    pub(crate) fn resume(&mut self) -> bool {
+        let passed_on = self.passed_on();
+        self.0 = None;
+        let mut any = false;
+        for request in passed_on {
+            request.release();
+            any |= forward(&request);
+        }
+        any && unwinds_around()
+    }
+}

@@ -1,0 +1,556 @@
+//! The tree of a task's scopes and frames, in which a request finds those who can take it.
+//!
+//! A *node* is the place of one scope in the tree of the task that polls it. It is made only when something inside the scope can
+//! take a request (a *frame*), so a task without frames has no tree. The nodes of a tree belong to whoever runs the task: all
+//! their plain fields are read and written by the runner, or by futures that it polls or drops, and by nobody else.
+//!
+//! # Futures that move
+//!
+//! A future may be polled by one task, and then moved to another or dropped elsewhere, while the first one still runs. So a
+//! node is an allocation of its own, with two sides, the future and the tree, and one atomic flag says how they stand:
+//!
+//! | link | meaning | moves to |
+//! |---|---|---|
+//! | `LINKED` | both are there; the node is in the tree of `owner` | `BUSY` by either side; `HOMELESS` by the tree |
+//! | `BUSY` | one side does something that the other must not run into | `LINKED` or `GONE` by that side |
+//! | `GONE` | the future has left it: the tree frees it | |
+//! | `HOMELESS` | the tree has left it: it is the future's alone | `LINKED` by the future |
+//!
+//! A future that finds itself in the task that owns its node (`link` is `LINKED` and `owner` is the current task) is one
+//! with the tree, since both are on this thread: it may do anything, at no atomic cost. Elsewhere it goes from `LINKED` to `BUSY`,
+//! which keeps the owner from ending; wakes the owner, which may be waiting for this frame; and leaves the node behind as `GONE`. The
+//! tree follows the pointer of a node to a task that is joined, which belongs to the future, only while `BUSY`.
+//!
+//! Every transition acquires what the one before released.
+
+use super::issue::{Issue, Request};
+use crate::{current, task::Header};
+use aioli_primitives::{
+    hint,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering::*},
+    },
+    thread, thread_local,
+};
+use std::{
+    cell::{Cell, RefCell},
+    ptr::NonNull,
+    task::{Context, Waker},
+};
+
+const LINKED: u8 = 0;
+const BUSY: u8 = 1;
+const GONE: u8 = 2;
+const HOMELESS: u8 = 3;
+
+/// What a node is to a request that comes by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// A scope that passes requests inward, and takes none.
+    Scope,
+    /// A frame: takes requests when no frame inside is open.
+    Frame,
+    /// A frame that keeps requests until it closes, and lets none in.
+    Wall,
+    /// Deferred work: no request from outside enters or waits for it.
+    Island,
+    /// A frame that passes requests on to the task that it joins.
+    Join(NonNull<Header>),
+}
+
+pub(crate) struct Node {
+    link: AtomicU8,
+    owner: Cell<Option<NonNull<Header>>>,
+    kind: Cell<Kind>,
+    parent: Cell<Option<NonNull<Node>>>,
+    /// Siblings, and the first and last child. Oldest first.
+    prev: Cell<Option<NonNull<Node>>>,
+    next: Cell<Option<NonNull<Node>>>,
+    first: Cell<Option<NonNull<Node>>>,
+    last: Cell<Option<NonNull<Node>>>,
+    /// Requests that came to this frame: those that it has not taken, or, for a join, those that it has passed on.
+    mail: RefCell<Vec<Request>>,
+    /// The newest wave of each issue that this frame was served, so that none is delivered twice.
+    served: RefCell<Vec<(u64, u64)>>,
+    /// Whom to wake when mail comes.
+    waker: RefCell<Option<Waker>>,
+    /// The scope's own requests.
+    issue: RefCell<Option<Arc<Issue>>>,
+}
+
+/// How many nodes a thread keeps for the next.
+const SPARE: usize = 64;
+
+thread_local! {
+    static SPARES: RefCell<Vec<Box<Node>>> = RefCell::new(Vec::new());
+}
+
+impl Node {
+    fn new() -> Self {
+        Self {
+            link: AtomicU8::new(HOMELESS),
+            owner: Cell::new(None),
+            kind: Cell::new(Kind::Scope),
+            parent: Cell::new(None),
+            prev: Cell::new(None),
+            next: Cell::new(None),
+            first: Cell::new(None),
+            last: Cell::new(None),
+            mail: RefCell::new(Vec::new()),
+            served: RefCell::new(Vec::new()),
+            waker: RefCell::new(None),
+            issue: RefCell::new(None),
+        }
+    }
+
+    /// The root of a task's tree. It lives in the task, and no future has a side of it.
+    pub(super) fn root() -> Self {
+        Self::new()
+    }
+
+    fn allocate() -> NonNull<Node> {
+        let spare = SPARES.try_with(|spares| spares.borrow_mut().pop()).ok().flatten();
+        NonNull::from(Box::leak(spare.unwrap_or_else(|| Box::new(Self::new()))))
+    }
+
+    /// # Safety
+    ///
+    /// The node was made by `allocate`, is in no tree, and nobody points to it any more.
+    unsafe fn free(node: NonNull<Node>) {
+        // SAFETY: by the contract of this function.
+        let node = unsafe { Box::from_raw(node.as_ptr()) };
+        node.mail.borrow_mut().clear();
+        node.served.borrow_mut().clear();
+        node.issue.take();
+        // Dropped last: it may be anybody's, and its destructor may do anything.
+        let waker = node.waker.take();
+        let _ = SPARES.try_with(|spares| {
+            let mut spares = spares.borrow_mut();
+            if spares.len() < SPARE {
+                spares.push(node);
+            }
+        });
+        drop(waker);
+    }
+
+    /// Whether this thread polls or drops what is in the tree that this node is in.
+    fn is_in(&self, task: Option<NonNull<Header>>) -> bool {
+        self.link.load(Acquire) == LINKED && task.is_some() && self.owner.get() == task
+    }
+
+    /// # Safety
+    ///
+    /// Both are the current task's, or nobody's; the child is in no tree.
+    unsafe fn adopt(parent: NonNull<Node>, child: NonNull<Node>, owner: NonNull<Header>) {
+        // SAFETY: by the contract of this function.
+        unsafe {
+            let (parent_, child_) = (parent.as_ref(), child.as_ref());
+            child_.owner.set(Some(owner));
+            child_.parent.set(Some(parent));
+            child_.next.set(None);
+            child_.prev.set(parent_.last.replace(Some(child)));
+            match child_.prev.get() {
+                Some(last) => last.as_ref().next.set(Some(child)),
+                None => parent_.first.set(Some(child)),
+            }
+            child_.link.store(LINKED, Release);
+        }
+    }
+
+    /// Takes the node out of its parent's list.
+    ///
+    /// # Safety
+    ///
+    /// The node is in the current task's tree.
+    unsafe fn unlink(&self) {
+        let Some(parent) = self.parent.take() else { return };
+        let (prev, next) = (self.prev.take(), self.next.take());
+        // SAFETY: a parent and siblings are in the same tree.
+        unsafe {
+            match prev {
+                Some(prev) => prev.as_ref().next.set(next),
+                None => parent.as_ref().first.set(next),
+            }
+            match next {
+                Some(next) => next.as_ref().prev.set(prev),
+                None => parent.as_ref().last.set(prev),
+            }
+        }
+    }
+
+    /// The children, each of which may be taken out of the tree when its turn has come.
+    fn children(&self) -> impl Iterator<Item = NonNull<Node>> {
+        let mut next = self.first.get();
+        std::iter::from_fn(move || {
+            let child = next?;
+            // SAFETY: it has not had its turn, so it is in the tree.
+            next = unsafe { child.as_ref() }.next.get();
+            Some(child)
+        })
+    }
+
+    /// Makes the node `BUSY`. `false`: the future has left it.
+    fn engage(&self) -> bool {
+        let mut spins = 0;
+        loop {
+            match self.link.compare_exchange(LINKED, BUSY, Acquire, Acquire) {
+                Ok(_) => return true,
+                Err(BUSY) => {
+                    // The other side is about to be done; should it have been preempted, let it run.
+                    spins += 1;
+                    if spins < 64 {
+                        hint::spin_loop()
+                    } else {
+                        thread::yield_now()
+                    }
+                }
+                Err(_) => return false,
+            }
+        }
+    }
+
+    fn disengage(&self, link: u8) {
+        self.link.store(link, Release);
+    }
+
+    /// Leaves the children to themselves: to their futures, wherever those are. What is inside the children likewise.
+    ///
+    /// # Safety
+    ///
+    /// The node is in the current task's tree, or is its root.
+    pub(super) unsafe fn dissolve(&self, wakes: &mut Wakes) {
+        for child in self.children() {
+            // SAFETY: the child is in the same tree; it is out of it when this is done.
+            unsafe {
+                child.as_ref().dissolve(wakes);
+                child.as_ref().unlink();
+                child.as_ref().pass_on_mail(NonNull::from(self), wakes);
+                if child.as_ref().engage() {
+                    child.as_ref().disengage(HOMELESS);
+                } else {
+                    Self::free(child);
+                }
+            }
+        }
+    }
+
+    /// Takes the node out of the tree. What came to it goes on outward.
+    ///
+    /// # Safety
+    ///
+    /// The node is in the current task's tree.
+    unsafe fn leave_tree(&self, wakes: &mut Wakes) {
+        // SAFETY: by the contract of this function.
+        unsafe {
+            self.dissolve(wakes);
+            let parent = self.parent.get();
+            self.unlink();
+            if let Some(parent) = parent {
+                self.pass_on_mail(parent, wakes);
+            }
+        }
+    }
+
+    /// Requests that came to this frame and were not taken go on outward from `parent`.
+    fn pass_on_mail(&self, parent: NonNull<Node>, wakes: &mut Wakes) {
+        let held = matches!(self.kind.get(), Kind::Join(_));
+        for request in self.mail.take() {
+            if held {
+                request.release();
+            }
+            // SAFETY: a parent is in the same tree, and alive.
+            unsafe { forward(parent, &request, wakes) };
+        }
+    }
+}
+
+/// Those to be woken when the tree is left alone again: a waker may be anybody's, and may do anything to the tree.
+#[derive(Default)]
+pub(super) struct Wakes(Vec<Waker>);
+
+impl Wakes {
+    fn push(&mut self, waker: Option<Waker>) {
+        self.0.extend(waker);
+    }
+
+    pub(super) fn wake(self) {
+        self.0.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Delivers a request to every innermost open frame below `node`. `true`: there is one.
+///
+/// # Safety
+///
+/// The node is in the current task's tree, here and below.
+pub(super) unsafe fn deliver(node: NonNull<Node>, request: &Request, wakes: &mut Wakes) -> bool {
+    // SAFETY: by the contract of this function.
+    unsafe { visit(node, wakes, &mut |frame, wakes| post(frame, request, wakes)) }
+}
+
+/// Whether a frame below `node` is open.
+///
+/// # Safety
+///
+/// As [`deliver`].
+pub(super) unsafe fn has_open_frames(node: NonNull<Node>, wakes: &mut Wakes) -> bool {
+    // SAFETY: by the contract of this function.
+    unsafe { visit(node, wakes, &mut |_, _| true) }
+}
+
+/// Calls `f` with every innermost open frame below `node`; one for which it answers `false` has just closed. `true`: one is
+/// open.
+///
+/// # Safety
+///
+/// As [`deliver`].
+unsafe fn visit(node: NonNull<Node>, wakes: &mut Wakes, f: &mut impl FnMut(NonNull<Node>, &mut Wakes) -> bool) -> bool {
+    let mut open = false;
+    // SAFETY: by the contract of this function; children are in the same tree.
+    unsafe {
+        for child in node.as_ref().children() {
+            if child.as_ref().link.load(Acquire) == GONE {
+                child.as_ref().leave_tree(wakes);
+                Node::free(child);
+                continue;
+            }
+            open |= match child.as_ref().kind.get() {
+                Kind::Island => false,
+                Kind::Scope => visit(child, wakes, f),
+                Kind::Wall => f(child, wakes),
+                Kind::Frame => visit(child, wakes, f) || f(child, wakes),
+                Kind::Join(task) => {
+                    // The task is the future's, which keeps it while the node is `BUSY`.
+                    let engaged = child.as_ref().engage();
+                    let goes_on = engaged && !task.as_ref().is_complete();
+                    if engaged {
+                        child.as_ref().disengage(LINKED);
+                    }
+                    goes_on && f(child, wakes)
+                }
+            };
+        }
+    }
+    open
+}
+
+/// A request comes to a frame. `false`: it cannot do anything with it.
+///
+/// # Safety
+///
+/// As [`deliver`].
+unsafe fn post(frame: NonNull<Node>, request: &Request, wakes: &mut Wakes) -> bool {
+    // SAFETY: by the contract of this function.
+    let frame = unsafe { frame.as_ref() };
+    {
+        let (issue, wave) = request.key();
+        let mut served = frame.served.borrow_mut();
+        match served.iter_mut().find(|served| served.0 == issue) {
+            Some(served) if served.1 == wave => return true,
+            Some(served) => served.1 = wave,
+            None => served.push((issue, wave)),
+        }
+    }
+    if let Kind::Join(task) = frame.kind.get() {
+        if !frame.engage() {
+            return false;
+        }
+        // SAFETY: the future keeps the task while the node is `BUSY`.
+        let passed_on = unsafe { crate::task::cancel(task, request.reason.clone()) };
+        frame.disengage(LINKED);
+        if passed_on {
+            request.hold();
+            frame.mail.borrow_mut().push(request.clone());
+        } else if let Some(parent) = frame.parent.get() {
+            // The task has ended but for what it deferred: who awaits it is told next.
+            // SAFETY: the parent is in the same tree.
+            unsafe { forward(parent, request, wakes) };
+        }
+    } else {
+        frame.mail.borrow_mut().push(request.clone());
+        wakes.push(frame.waker.take());
+    }
+    true
+}
+
+/// A request goes on outward from here: to the nearest open frame, or to the scope that issued it. `false`: that scope is
+/// not around.
+///
+/// # Safety
+///
+/// As [`deliver`].
+pub(super) unsafe fn forward(from: NonNull<Node>, request: &Request, wakes: &mut Wakes) -> bool {
+    let mut at = Some(from);
+    while let Some(node) = at {
+        // SAFETY: by the contract of this function; parents are in the same tree.
+        let node = unsafe { node.as_ref() };
+        if node.issue.borrow().as_ref().is_some_and(|issue| request.is_from(issue)) {
+            request.issue.set_unwinding(true);
+            wakes.push(request.issue.take_waker());
+            return true;
+        }
+        if matches!(node.kind.get(), Kind::Frame | Kind::Wall) {
+            node.mail.borrow_mut().push(request.issue.again(request.reason.clone()));
+            wakes.push(node.waker.take());
+            return true;
+        }
+        at = node.parent.get();
+    }
+    false
+}
+
+/// Takes what `issue` has asked back from the frames below `node` that have not acted on it.
+///
+/// # Safety
+///
+/// As [`deliver`].
+pub(super) unsafe fn withdraw(node: NonNull<Node>, issue: &Arc<Issue>) {
+    // SAFETY: by the contract of this function.
+    unsafe {
+        for child in node.as_ref().children() {
+            if !matches!(child.as_ref().kind.get(), Kind::Join(_)) {
+                child.as_ref().mail.borrow_mut().retain(|mail| !mail.is_from(issue));
+            }
+            withdraw(child, issue);
+        }
+    }
+}
+
+/// The future's side of a node.
+pub(crate) struct Place(NonNull<Node>);
+
+// SAFETY: see the head of this file: a future that is not in the task that owns its node touches the link only.
+unsafe impl Send for Place {}
+// SAFETY: a shared reference allows nothing.
+unsafe impl Sync for Place {}
+
+impl Place {
+    /// Makes sure that `place` is a node of that kind under `parent`, in the tree of `task`.
+    ///
+    /// # Safety
+    ///
+    /// `task` is the current task and `parent` in its tree.
+    #[inline]
+    pub(super) unsafe fn settle(
+        place: &mut Option<Place>,
+        kind: Kind,
+        issue: Option<&Arc<Issue>>,
+        parent: NonNull<Node>,
+        task: NonNull<Header>,
+    ) -> NonNull<Node> {
+        if let Some(Place(node)) = place {
+            // SAFETY: the future's side keeps the node.
+            let it = unsafe { node.as_ref() };
+            if it.is_in(Some(task)) {
+                if it.parent.get() != Some(parent) {
+                    // SAFETY: both are in the current task's tree.
+                    unsafe {
+                        it.unlink();
+                        Node::adopt(parent, *node, task);
+                    }
+                }
+                return *node;
+            }
+        }
+        // SAFETY: by the contract of this function.
+        unsafe { Self::found(place, kind, issue, parent, task) }
+    }
+
+    /// # Safety
+    ///
+    /// As `settle`.
+    unsafe fn found(
+        place: &mut Option<Place>,
+        kind: Kind,
+        issue: Option<&Arc<Issue>>,
+        parent: NonNull<Node>,
+        task: NonNull<Header>,
+    ) -> NonNull<Node> {
+        // One in another task's tree stays there.
+        *place = None;
+        let node = Node::allocate();
+        *place = Some(Place(node));
+        // SAFETY: the node is new, and nobody else knows it.
+        unsafe {
+            node.as_ref().kind.set(kind);
+            if let Some(issue) = issue {
+                *node.as_ref().issue.borrow_mut() = Some(issue.clone());
+            }
+            Node::adopt(parent, node, task);
+        }
+        node
+    }
+
+    /// The node, if the current task owns it.
+    #[inline]
+    pub(super) fn here(&self) -> Option<NonNull<Node>> {
+        // SAFETY: the future's side keeps the node.
+        unsafe { self.0.as_ref() }.is_in(current::task()).then_some(self.0)
+    }
+}
+
+impl Drop for Place {
+    #[inline]
+    fn drop(&mut self) {
+        let node = self.0;
+        // SAFETY: the future's side keeps the node.
+        let it = unsafe { node.as_ref() };
+        if it.is_in(current::task()) {
+            // SAFETY: the node is in the current task's tree; after this nobody points to it.
+            unsafe {
+                let mut wakes = Wakes::default();
+                it.leave_tree(&mut wakes);
+                Node::free(node);
+                wakes.wake();
+            }
+        } else if it.engage() {
+            // SAFETY: the owner cannot end while its node is `BUSY`.
+            unsafe { crate::task::wake(it.owner.get().expect("a linked node has an owner")) };
+            it.disengage(GONE);
+        } else {
+            // SAFETY: `HOMELESS`, so in no tree, and its children are gone.
+            unsafe { Node::free(node) };
+        }
+    }
+}
+
+/// What the future's side may do to its node, in the task that owns it.
+impl Node {
+    pub(super) fn set_kind(&self, kind: Kind) {
+        self.kind.set(kind);
+    }
+
+    pub(super) fn set_issue(&self, issue: &Arc<Issue>) {
+        *self.issue.borrow_mut() = Some(issue.clone());
+    }
+
+    pub(super) fn has_mail(&self) -> bool {
+        !self.mail.borrow().is_empty()
+    }
+
+    pub(super) fn take_mail(&self) -> Vec<Request> {
+        self.mail.take()
+    }
+
+    pub(super) fn parent(&self) -> Option<NonNull<Node>> {
+        self.parent.get()
+    }
+
+    pub(super) fn is_unwinding(&self) -> bool {
+        self.issue.borrow().as_ref().is_some_and(|issue| issue.is_unwinding())
+    }
+
+    pub(super) fn is_open_frame(&self) -> bool {
+        matches!(self.kind.get(), Kind::Frame | Kind::Wall)
+    }
+
+    pub(super) fn register(&self, cx: &Context<'_>) {
+        let mut slot = self.waker.borrow_mut();
+        if !slot.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            let old = slot.replace(cx.waker().clone());
+            drop(slot);
+            drop(old);
+        }
+    }
+}

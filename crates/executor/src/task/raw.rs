@@ -1,0 +1,175 @@
+//! A handle without a type: the reference, the right to the outcome, and what can be asked of any task.
+
+use super::{
+    cell::Header,
+    state::{HandleDrop, State},
+    task_ref::TaskRef,
+    waker,
+};
+use crate::{current, scope::Text};
+use std::{
+    ptr::NonNull,
+    task::{Context, Poll},
+};
+
+/// The handle's reference and its right to the outcome, whatever its type.
+pub(super) struct RawHandle {
+    pub(super) header: NonNull<Header>,
+    /// The outcome has been taken, or left to the completer.
+    pub(super) settled: bool,
+}
+
+// SAFETY: what it does from any thread goes through the state word. The one thing that it does to an outcome is to drop
+// it, in `drop` and `discard`; a `Task<T>` or `Join<T>` whose `T` is not `Send` is not `Send` either, and where such a
+// handle is sent alone (`Settled`) it has called `discard` before, on its own thread.
+unsafe impl Send for RawHandle {}
+// SAFETY: shared references only read the state word and the extras, and request cancellation.
+unsafe impl Sync for RawHandle {}
+
+impl RawHandle {
+    pub(super) fn header(&self) -> &Header {
+        // SAFETY: the handle holds a reference.
+        unsafe { self.header.as_ref() }
+    }
+
+    /// The task, named.
+    pub(super) fn as_task_ref(&self) -> &TaskRef {
+        // SAFETY: a `TaskRef` is nothing but this pointer, and this handle's reference keeps the task for as long as it is
+        // borrowed.
+        unsafe { NonNull::from(&self.header).cast::<TaskRef>().as_ref() }
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.header().state.load().is_complete()
+    }
+
+    /// `Ready`: the task is complete. Otherwise `cx` will be woken when it is.
+    pub(super) fn poll_finished(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let header = self.header();
+        let now = header.state.load();
+        if now.is_complete() {
+            return Poll::Ready(());
+        }
+        if State::has_join_waker(now) && !header.state.unset_join_waker() {
+            return Poll::Ready(());
+        }
+        let put = |waker| {
+            // SAFETY: the flag is clear and the task was not complete, so the slot is the joiner's, who is `&mut self`.
+            header
+                .join_waker
+                .with_mut(|slot| unsafe { std::mem::replace(&mut *slot, waker) })
+        };
+        // Dropped out here: the old waker may be anybody's, and its destructor may do anything.
+        let old = put(Some(cx.waker().clone()));
+        drop(old);
+        if header.state.set_join_waker() {
+            Poll::Pending
+        } else {
+            drop(put(None));
+            Poll::Ready(())
+        }
+    }
+
+    /// Leaves the outcome to the completer, and goes on waiting for the end only.
+    pub(super) fn discard(&mut self) {
+        if !self.settled {
+            self.settled = true;
+            if !self.header().state.discard() {
+                // SAFETY: the task was complete, so the outcome is the handle's; `settled` says that it is gone.
+                unsafe { (self.header().vtable.drop_outcome)(self.header) };
+            }
+        }
+    }
+}
+
+impl Drop for RawHandle {
+    fn drop(&mut self) {
+        /// Gives the reference back even if dropping the outcome panics.
+        struct Release(NonNull<Header>);
+        impl Drop for Release {
+            fn drop(&mut self) {
+                // SAFETY: the handle held a reference until now.
+                unsafe {
+                    if self.0.as_ref().state.ref_dec() {
+                        (self.0.as_ref().vtable.deallocate)(self.0);
+                    }
+                }
+            }
+        }
+        // SAFETY: the handle holds a reference; the reference lives until `Release` or `drop_handle` gives it back.
+        let header = unsafe { self.header.as_ref() };
+        if self.settled && header.state.load().is_complete() {
+            drop(Release(self.header));
+            return;
+        }
+        match header.state.drop_handle() {
+            HandleDrop::Done => {}
+            HandleDrop::DropWaker => {
+                let release = Release(self.header);
+                // SAFETY: the transition gave the slot back to the joiner.
+                drop(header.join_waker.with_mut(|slot| unsafe { (*slot).take() }));
+                drop(release);
+            }
+            HandleDrop::DropOutcome => {
+                let _release = Release(self.header);
+                if !self.settled {
+                    // SAFETY: the task is complete and the outcome was neither taken nor discarded.
+                    unsafe { (header.vtable.drop_outcome)(self.header) };
+                }
+            }
+        }
+    }
+}
+
+/// Requests that a task be cancelled; see [`TaskRef::cancel`](super::TaskRef::cancel).
+///
+/// # Safety
+///
+/// The caller keeps the task.
+pub(crate) unsafe fn cancel(header: NonNull<Header>, reason: Option<Text>) -> bool {
+    // SAFETY: by the contract of this function.
+    let task = unsafe { header.as_ref() };
+    if reason.is_some() || task.extras().is_some() {
+        // Before the request, which brings it to the runner. The newest one counts, and so does that it gives none.
+        task.extras_or_new().set_reason(reason);
+    }
+    match task.state.request() {
+        // SAFETY: the answer of the transition just made.
+        Some(answer) => unsafe {
+            waker::act(header, answer);
+            true
+        },
+        None => false,
+    }
+}
+
+/// Wakes a task.
+///
+/// # Safety
+///
+/// The caller keeps the task.
+pub(crate) unsafe fn wake(header: NonNull<Header>) {
+    // SAFETY: by the contract of this function, and the answer of the transition just made.
+    unsafe { waker::act(header, header.as_ref().state.wake_by_ref()) };
+}
+
+/// Ends a task by force at its next turn.
+///
+/// # Safety
+///
+/// The caller keeps the task.
+pub(crate) unsafe fn kill(header: NonNull<Header>) {
+    // SAFETY: as above.
+    unsafe { waker::act(header, header.as_ref().state.kill()) };
+}
+
+/// Takes one request back; see [`TaskRef::uncancel`](super::TaskRef::uncancel).
+pub(super) fn uncancel(header: &Header) -> usize {
+    let left = header.state.uncancel();
+    if left == 0 && current::task() == Some(NonNull::from(header)) {
+        if let Some(extras) = header.extras() {
+            extras.root.withdraw();
+        }
+    }
+    left
+}
