@@ -7,7 +7,7 @@ use aioli_executor::{Driver, idle::Idle, parker::Parker, watch::Watch};
 use loom::{
     sync::{
         Arc, Condvar, Mutex,
-        atomic::{AtomicUsize, Ordering::*},
+        atomic::{AtomicBool, AtomicUsize, Ordering::*, fence},
     },
     thread,
 };
@@ -230,5 +230,81 @@ fn work_begins_x_watch_ends() {
         let on_watch = watch.take(&mut seen, true);
         let requested = worker.join().unwrap();
         assert!(requested || on_watch, "nobody watches");
+    });
+}
+
+/// Two workers who hand a task to and fro, each to the other's inbox, with a virtual clock that may move only once, when the last
+/// hand-over is done.
+struct Resting {
+    idle: Idle,
+    parkers: [Parker; 2],
+    inboxes: [AtomicUsize; 2],
+    driver: Arc<Eventfd>,
+    done: AtomicUsize,
+    moved: AtomicBool,
+}
+
+const HAND_OVERS: usize = 3;
+
+impl Resting {
+    fn unpark(&self, worker: usize) {
+        self.parkers[worker].unpark(&*self.driver);
+    }
+
+    fn take(&self, worker: usize) -> bool {
+        let one_less = |tasks: usize| tasks.checked_sub(1);
+        self.inboxes[worker].fetch_update(Acquire, Relaxed, one_less).is_ok()
+    }
+
+    fn left_over(&self) -> bool {
+        self.inboxes.iter().any(|inbox| inbox.load(Acquire) > 0)
+    }
+
+    /// What a worker does, until the clock has moved.
+    fn work(&self, worker: usize) {
+        while !self.moved.load(Acquire) {
+            if self.take(worker) {
+                if self.done.fetch_add(1, Relaxed) + 1 < HAND_OVERS {
+                    self.inboxes[1 - worker].fetch_add(1, Release);
+                    fence(SeqCst);
+                    self.unpark(1 - worker);
+                }
+                continue;
+            }
+            let has_work = || self.inboxes[worker].load(Acquire) > 0;
+            let _ = self.idle.sleep(worker, false, has_work, || {
+                if self.idle.wake_at_rest(worker, || self.left_over()) {
+                    assert_eq!(self.done.load(Relaxed), HAND_OVERS, "somebody was up");
+                    assert!(!self.moved.swap(true, AcqRel), "it moved twice");
+                    self.unpark(1 - worker);
+                } else {
+                    self.parkers[worker].park(None);
+                }
+            });
+        }
+    }
+}
+
+/// The clock moves when the last hand-over is done, not before, and not twice; and it does move.
+///
+/// Fails when `wake_at_rest` does not look at the count, when it does not look at the list again, when it looks into no inbox,
+/// and when it leaves the worker in the list (then both move the clock).
+#[test]
+fn rest_x_hand_over() {
+    bounded_model(|| {
+        let workers = Arc::new(Resting {
+            idle: Idle::new(2),
+            parkers: [Parker::new(), Parker::new()],
+            inboxes: [AtomicUsize::new(1), AtomicUsize::new(0)],
+            driver: Eventfd::new(),
+            done: AtomicUsize::new(0),
+            moved: AtomicBool::new(false),
+        });
+        let other = {
+            let workers = workers.clone();
+            thread::spawn(move || workers.work(1))
+        };
+        workers.work(0);
+        other.join().unwrap();
     });
 }

@@ -64,6 +64,7 @@ pub mod io {
     pub use futures_lite::io::*;
 }
 
+pub use aioli_executor::{Context, ContextToken, ContextVar};
 pub use aioli_macros::{main, test};
 pub use aioli_sync::{Event, InvalidStateError};
 pub use runtime::{BuildError, Builder, EventLoop, Runner, run};
@@ -72,9 +73,11 @@ pub use streams::{
     start_server,
 };
 pub use task::{
-    CancelledError, Defer, Gather, IntoTask, Join, JoinError, JoinRef, JoinShared, Panic, Task, TaskId, TaskRef,
-    ToThread, UnhandledError, UnhandledKind, YieldNow, catch_cancelled, closing, create_local_task, create_task,
-    current_task, defer, finally, gather, to_thread, uncancellable, yield_now,
+    AsCompleted, AsCompletedWithin, CancelledError, Defer, Gather, IntoTask, Join, JoinError, JoinRef, JoinShared,
+    Panic, Race, ReturnWhen, Shield, Task, TaskBuilder, TaskError, TaskId, TaskRef, ToThread, UnhandledError,
+    UnhandledKind, Wait, YieldNow, all_tasks, as_completed, catch_cancelled, closing, create_fallible_task,
+    create_local_task, create_task, current_task, defer, finally, gather, gather_settled, race, shield, to_thread,
+    try_gather, uncancellable, wait, yield_now,
 };
 pub use time::{
     Interval, MissedTicks, Sleep, Timeout, TimeoutError, WaitFor, interval, interval_at, sleep, sleep_until, timeout,

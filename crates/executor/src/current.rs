@@ -3,12 +3,12 @@
 //! It is found through a thread-local and not through the waker, because combinators replace wakers, and not through
 //! arguments, because signatures are the user's. Set around each poll and each drop of a future; nobody else writes.
 
-use crate::{scope::Scope, task::Header};
+use crate::{context::Context, scope::Scope, task::Header};
 use aioli_primitives::thread_local;
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     ptr::NonNull,
-    task::{Context, Poll},
+    task::Poll,
 };
 
 /// How many operations a poll may complete before it has to yield.
@@ -18,12 +18,14 @@ struct Current {
     task: Cell<Option<NonNull<Header>>>,
     /// `None`: the task's root scope.
     scope: Cell<Option<NonNull<Scope>>>,
+    /// That of a [`Context::run`](crate::Context::run) inside the current task, if there is one.
+    context: Cell<Option<NonNull<RefCell<Context>>>>,
     budget: Cell<u32>,
 }
 
 thread_local! {
     static CURRENT: Current =
-        Current { task: Cell::new(None), scope: Cell::new(None), budget: Cell::new(u32::MAX) };
+        Current { task: Cell::new(None), scope: Cell::new(None), context: Cell::new(None), budget: Cell::new(u32::MAX) };
 }
 
 /// The task that this thread is polling.
@@ -34,6 +36,11 @@ pub(crate) fn task() -> Option<NonNull<Header>> {
 /// The scope inside the current task that is being polled or dropped; `None`: the root scope, or no task.
 pub(crate) fn scope() -> Option<NonNull<Scope>> {
     CURRENT.with(|current| current.scope.get())
+}
+
+/// The context that was entered inside the current task.
+pub(crate) fn context() -> Option<NonNull<RefCell<Context>>> {
+    CURRENT.with(|current| current.context.get())
 }
 
 /// Whether deferred work is being polled or dropped.
@@ -53,6 +60,7 @@ pub(crate) fn is_in_deferred_work() -> bool {
 pub(crate) struct Restore {
     task: Option<NonNull<Header>>,
     scope: Option<NonNull<Scope>>,
+    context: Option<NonNull<RefCell<Context>>>,
     /// `None`: what is polled inside takes from the budget of the poll around it.
     budget: Option<u32>,
 }
@@ -70,6 +78,7 @@ impl Drop for Restore {
         CURRENT.with(|current| {
             current.task.set(self.task);
             current.scope.set(self.scope);
+            current.context.set(self.context);
             if let Some(budget) = self.budget {
                 current.budget.set(budget);
             }
@@ -83,6 +92,7 @@ pub(crate) fn enter(task: NonNull<Header>) -> Restore {
     CURRENT.with(|current| Restore {
         task: current.task.replace(Some(task)),
         scope: current.scope.take(),
+        context: current.context.take(),
         budget: Some(current.budget.replace(BUDGET)),
     })
 }
@@ -92,6 +102,7 @@ pub(crate) fn leave() -> Restore {
     CURRENT.with(|current| Restore {
         task: current.task.take(),
         scope: current.scope.take(),
+        context: current.context.take(),
         budget: None,
     })
 }
@@ -102,6 +113,17 @@ pub(crate) fn enter_scope(scope: NonNull<Scope>) -> Restore {
     CURRENT.with(|current| Restore {
         task: current.task.get(),
         scope: current.scope.replace(Some(scope)),
+        context: current.context.get(),
+        budget: None,
+    })
+}
+
+/// Makes `context` the current one until the guard is dropped.
+pub(crate) fn enter_context(context: NonNull<RefCell<Context>>) -> Restore {
+    CURRENT.with(|current| Restore {
+        task: current.task.get(),
+        scope: current.scope.get(),
+        context: current.context.replace(Some(context)),
         budget: None,
     })
 }
@@ -111,7 +133,7 @@ pub(crate) fn enter_scope(scope: NonNull<Scope>) -> Restore {
 /// When the budget is used up, the task is woken and the answer is `Pending`: the operation is not to be tried in this
 /// poll. So a task whose operations are always ready still lets others run.
 #[inline]
-pub fn poll_budget(cx: &mut Context<'_>) -> Poll<()> {
+pub fn poll_budget(cx: &mut std::task::Context<'_>) -> Poll<()> {
     CURRENT.with(|current| match current.budget.get().checked_sub(1) {
         // Outside any task there is nobody to give way to.
         _ if current.task.get().is_none() => Poll::Ready(()),

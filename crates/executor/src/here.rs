@@ -60,7 +60,7 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Worker>) -> R) -> R {
 ///
 /// Where there is none.
 #[track_caller]
-fn expect<'a>() -> &'a Worker {
+pub(crate) fn expect<'a>() -> &'a Worker {
     match WORKER.with(Cell::get) {
         // SAFETY: `Enter` keeps the worker for as long as it is set, which is longer than any call that it makes; the
         // callers use it for the length of one.

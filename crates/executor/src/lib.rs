@@ -52,6 +52,8 @@
 pub mod task;
 
 mod blocking;
+mod builder;
+mod context;
 mod current;
 mod driver;
 mod executor;
@@ -64,6 +66,8 @@ mod live;
 #[doc(hidden)]
 pub mod parker;
 mod queue;
+#[doc(hidden)]
+pub mod roster;
 mod scope;
 mod shared;
 #[doc(hidden)]
@@ -71,6 +75,8 @@ pub mod watch;
 mod worker;
 
 pub use blocking::{ThreadConfig, ThreadHook};
+pub use builder::{TaskBuilder, spawn_fallible};
+pub use context::{Context, ContextToken, ContextVar};
 pub use current::poll_budget;
 pub use driver::Driver;
 pub use executor::{Config, Executor, Handle, MAX_WORKERS};

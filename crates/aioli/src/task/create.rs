@@ -1,7 +1,8 @@
 //! Creating tasks on the loop that runs on this thread.
 
-use super::Task;
-use std::future::Future;
+use super::{Task, TaskRef};
+use crate::runtime::EventLoop;
+use std::{fmt, future::Future};
 
 /// Creates a task: `future` begins to run when the current task gives way, on any of the loop's workers, whether or not
 /// somebody awaits it.
@@ -52,4 +53,43 @@ where
     F::Output: 'static,
 {
     aioli_executor::spawn_local(future)
+}
+
+/// Creates a task that may fail: an `Err` that nobody ever looks at, because the handle was dropped, goes to the loop's exception
+/// handler, as a panic does. Otherwise as [`create_task`].
+///
+/// In asyncio every task is such a task. In Rust an error is a value, and a plain [`create_task`] cannot tell it from
+/// others.
+///
+/// ```
+/// aioli::run(async {
+///     let task = aioli::create_fallible_task(async { "six".parse::<u8>() });
+///     task.finished().await;
+///     assert!(task.has_failed());
+///     // Looked at, so that nobody else is told.
+///     assert!(task.await.unwrap().is_err());
+/// });
+/// ```
+///
+/// # Panics
+///
+/// If no event loop runs on this thread.
+#[track_caller]
+pub fn create_fallible_task<F, T, E>(future: F) -> Task<Result<T, E>>
+where
+    F: Future<Output = Result<T, E>> + Send + 'static,
+    T: Send + 'static,
+    E: fmt::Display + Send + 'static,
+{
+    aioli_executor::spawn_fallible(future)
+}
+
+/// All tasks of the loop that runs on this thread that are not over. See [`EventLoop::all_tasks`].
+///
+/// # Panics
+///
+/// If no event loop runs on this thread.
+#[track_caller]
+pub fn all_tasks() -> Vec<TaskRef> {
+    EventLoop::current().all_tasks()
 }

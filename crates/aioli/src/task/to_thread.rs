@@ -2,6 +2,7 @@
 
 use super::{JoinError, Task};
 use crate::runtime::EventLoop;
+use aioli_executor::Context as Variables;
 use std::{
     fmt,
     future::{Future, IntoFuture},
@@ -11,7 +12,7 @@ use std::{
 
 /// Calls `function` on a thread where it may block, and waits for it to return.
 ///
-/// As `asyncio.to_thread()`. The call is queued at once; threads are started as they are needed, up to
+/// As `asyncio.to_thread()`. The call sees a copy of the current [`ContextVar`](crate::ContextVar)s. It is queued at once; threads are started as they are needed, up to
 /// [`max_blocking_threads`](crate::Builder::max_blocking_threads).
 ///
 /// ```
@@ -40,7 +41,8 @@ where
     T: Send + 'static,
 {
     let event_loop = EventLoop::current();
-    ToThread(event_loop.0.spawn_blocking(function))
+    let mut context = Variables::copy();
+    ToThread(event_loop.0.spawn_blocking(move || context.run(function)))
 }
 
 /// Waits for a call made on another thread. Made by [`to_thread`].

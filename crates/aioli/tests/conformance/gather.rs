@@ -2,15 +2,20 @@
 
 use crate::harness::{ValueError, conforms, say, secs};
 use aioli::{
-    EventLoop, JoinError, ReturnWhen, Task, TaskError, as_completed, catch_cancelled, create_fallible_task,
-    create_task, current_task, gather, gather_settled, sleep, try_gather, wait,
+    EventLoop, JoinError, ReturnWhen, Task, TaskError, TaskRef, TimeoutError, as_completed, catch_cancelled,
+    create_fallible_task, create_task, current_task, gather, gather_settled, sleep, try_gather, wait,
 };
-use std::{future::Future, sync::Arc};
+use std::{panic::catch_unwind, sync::Arc};
 
-/// What a combinator is given in the place of a task that others look at, too: it takes its items for good.
-fn look<T: Clone + Send + Sync + 'static>(task: &Arc<Task<T>>) -> impl Future<Output = T> + Send + 'static {
-    let task = task.clone();
-    async move { (&*task).await.unwrap() }
+/// `await task`, of one that others hold, too: a cancellation is passed on to it. For combinators, which take their items.
+async fn shared<T: Clone + Send + Sync>(task: Arc<Task<T>>) -> T {
+    match catch_cancelled(&*task).await {
+        Ok(outcome) => outcome.unwrap(),
+        Err(cancelled) => {
+            task.cancel();
+            match cancelled.resume().await {}
+        }
+    }
 }
 
 /// as_completed: yields in finishing order; an error comes out at its own turn; a timeout keeps the rest alive.
@@ -47,16 +52,21 @@ fn as_completed_order() {
         }
 
         let slow = Arc::new(create_task(work("slow", 0.2, false)));
-        let quick = Arc::new(create_task(work("quick", 0.01, false)));
-        let mut completed = as_completed([look(&slow), look(&quick)]).timeout(secs(0.1));
+        let jobs = [
+            create_task(shared(slow.clone())),
+            create_task(work("quick", 0.01, false)),
+        ];
+        let mut completed = as_completed(jobs).timeout(secs(0.1));
         while let Some(next_one) = completed.next().await {
-            say!("got {}", next_one.unwrap().unwrap());
+            match next_one {
+                Ok(outcome) => say!("got {}", outcome.unwrap().unwrap()),
+                Err(TimeoutError) => say!(
+                    "TimeoutError, slow done {} requests {}",
+                    slow.is_finished(),
+                    slow.cancelling()
+                ),
+            }
         }
-        say!(
-            "TimeoutError, slow done {} requests {}",
-            slow.is_finished(),
-            slow.cancelling()
-        );
         say!("later {}", (&*slow).await.unwrap().unwrap());
     }
 
@@ -145,7 +155,9 @@ fn gather_exception() {
     async fn main() {
         let g1 = Arc::new(create_task(good("g1", 0.06)));
         let b2 = Arc::new(create_task(bad("b2", 0.04)));
-        if let Err(TaskError::Failed(error)) = try_gather((bad("b1", 0.02), look(&g1), look(&b2))).await {
+        if let Err(TaskError::Failed(error)) =
+            try_gather((bad("b1", 0.02), shared(g1.clone()), shared(b2.clone()))).await
+        {
             say!("raised {error} others done {} {}", g1.is_finished(), b2.is_finished());
         }
         wait([&*g1, &*b2], ReturnWhen::AllCompleted).await;
@@ -189,7 +201,9 @@ fn gather_results() {
         say!("empty gives {:?}", gather(Vec::<Task<&str>>::new()).await.unwrap());
 
         let task = Arc::new(create_task(work("shared", 0.01)));
-        let values = gather((look(&task), work("other", 0.03), look(&task))).await.unwrap();
+        let values = gather((shared(task.clone()), work("other", 0.03), shared(task.clone())))
+            .await
+            .unwrap();
         say!("{}", <[_; 3]>::from(values).join(" "));
 
         let nested = gather((gather((work("d", 0.02), work("e", 0.04))), work("f", 0.06)));
@@ -245,6 +259,9 @@ fn wait_modes() {
             let failed = |task: &&Work| task.result().unwrap().unwrap().is_err();
             say!("errors {}", names(done.into_iter().filter(failed)));
         }
+        if catch_unwind(|| wait(Vec::<TaskRef>::new(), ReturnWhen::AllCompleted)).is_err() {
+            say!("empty: ValueError");
+        }
     }
 
     conforms("wait_modes", main);
@@ -263,7 +280,7 @@ fn wait_timeout() {
         }
     }
 
-    async fn watcher(tasks: [aioli::TaskRef; 1]) {
+    async fn watcher(tasks: [TaskRef; 1]) {
         if let Err(cancelled) = catch_cancelled(wait(tasks, ReturnWhen::AllCompleted)).await {
             say!("watcher: cancelled");
             cancelled.resume().await;

@@ -5,3 +5,7 @@
 
 mod harness;
 mod index;
+mod shield;
+mod sync;
+mod tasks;
+mod timeouts;

@@ -2,8 +2,8 @@
 
 use crate::harness::{ValueError, conforms, say, secs};
 use aioli::{
-    GroupClosed, GroupError, ReturnWhen, TaskGroup, TaskRef, catch_cancelled, create_task, current_task, finally,
-    sleep, wait,
+    BoxError, GroupError, GroupHandle, ReturnWhen, TaskGroup, TaskRef, catch_cancelled, create_task, current_task,
+    finally, sleep, wait,
 };
 use std::{
     error::Error,
@@ -12,8 +12,6 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex},
 };
-
-type BoxError = Box<dyn Error + Send + Sync>;
 
 /// TaskGroup: one failing child cancels siblings and body; their errors join it in one exception group.
 #[test]
@@ -66,12 +64,11 @@ fn taskgroup_child_failure() {
         });
         let errors = outcome.await.unwrap_err();
         let values: Vec<_> = errors
-            .errors()
-            .iter()
+            .failures()
             .filter_map(|error| error.downcast_ref::<ValueError>())
             .collect();
         say!("ValueErrors {} {}", values.len(), values[0]);
-        let keys = errors.errors().iter().filter(|error| error.is::<KeyError>());
+        let keys = errors.failures().filter(|error| error.is::<KeyError>());
         say!("KeyErrors {}", keys.count());
         let (good, bad) = (good.unwrap(), bad.unwrap());
         say!(
@@ -95,18 +92,17 @@ fn taskgroup_nested() {
         Err(ValueError("leaf").into())
     }
 
-    async fn patient(name: &'static str) -> Result<(), BoxError> {
+    async fn patient(name: &'static str) {
         if let Err(cancelled) = catch_cancelled(sleep(secs(1.0))).await {
             say!("{name} cancelled");
             cancelled.resume().await;
         }
-        Ok(())
     }
 
     async fn branch() -> Result<(), BoxError> {
         let inner = TaskGroup::scope(async |inner| {
-            inner.create_task(fails()).unwrap().detach();
-            inner.create_task(patient("inner sibling")).unwrap().detach();
+            inner.create_task(fails())?;
+            inner.create_task(patient("inner sibling"))?;
             Ok(())
         });
         inner.await?;
@@ -114,9 +110,9 @@ fn taskgroup_nested() {
     }
 
     fn show(error: &(dyn Error + 'static), depth: u32) {
-        if let Some(group) = error.downcast_ref::<GroupError<BoxError>>() {
+        if let Some(group) = error.downcast_ref::<GroupError>() {
             say!("depth {depth} group of {}", group.errors().len());
-            for sub in group.errors() {
+            for sub in group.failures() {
                 show(&**sub, depth + 1);
             }
         } else {
@@ -126,8 +122,8 @@ fn taskgroup_nested() {
 
     async fn main() {
         let outer = TaskGroup::scope(async |outer| {
-            outer.create_task(branch()).unwrap().detach();
-            outer.create_task(patient("outer sibling")).unwrap().detach();
+            outer.create_task(branch())?;
+            outer.create_task(patient("outer sibling"))?;
             Ok(())
         });
         if let Err(group) = outer.await {
@@ -143,19 +139,18 @@ fn taskgroup_nested() {
 fn taskgroup_outer_cancel() {
     type Kids = Arc<Mutex<Vec<TaskRef>>>;
 
-    async fn child(name: &'static str, cleanup: f64) -> Result<(), BoxError> {
+    async fn child(name: &'static str, cleanup: f64) {
         let clean_up = async move {
             sleep(secs(cleanup)).await;
             say!("{name} cleaned up");
         };
         finally(sleep(secs(1.0)), clean_up).await;
-        Ok(())
     }
 
     async fn owner(kids: Kids) {
         let group = TaskGroup::scope(async |group| {
             for (name, cleanup) in [("fast", 0.01), ("slow", 0.03)] {
-                let task = group.create_task(child(name, cleanup)).unwrap();
+                let task = group.create_task(child(name, cleanup))?;
                 kids.lock().unwrap().push(task.task_ref());
             }
             Ok(())
@@ -185,26 +180,20 @@ fn taskgroup_outer_cancel() {
 /// TaskGroup.create_task is refused before entry, after exit, and while the group shuts down after a failure.
 #[test]
 fn taskgroup_closed() {
-    async fn late(group: TaskGroup) -> Result<(), BoxError> {
-        finally(sleep(secs(1.0)), async move { attempt(&group, "while shutting down:") }).await;
-        Ok(())
+    async fn late(group: GroupHandle) {
+        finally(sleep(secs(1.0)), async { attempt(&group, "while shutting down:") }).await;
     }
 
     async fn fails() -> Result<(), BoxError> {
         Err(ValueError("boom").into())
     }
 
-    async fn quick() -> Result<(), BoxError> {
-        Ok(())
-    }
+    async fn quick() {}
 
-    fn attempt(group: &TaskGroup, when: &str) {
+    fn attempt(group: &GroupHandle, when: &str) {
         match group.create_task(quick()) {
-            Ok(task) => {
-                task.detach();
-                say!("{when} accepted");
-            }
-            Err(GroupClosed) => say!("{when} RuntimeError"),
+            Ok(_) => say!("{when} accepted"),
+            Err(_closed) => say!("{when} RuntimeError"),
         }
     }
 
@@ -213,16 +202,16 @@ fn taskgroup_closed() {
         say!("before entry: RuntimeError");
         let group = TaskGroup::new();
         attempt(&group, "inside:");
-        let kept = group.clone();
+        let kept = group.handle();
         group.join().await.unwrap();
         attempt(&kept, "after exit:");
         // Nor can one be entered again: `join` takes the group.
         say!("entered twice: RuntimeError");
 
         let other = TaskGroup::scope(async |other| {
-            other.create_task(late(other.clone())).unwrap().detach();
+            other.create_task(late(other.clone()))?;
             sleep(secs(0.01)).await;
-            other.create_task(fails()).unwrap().detach();
+            other.create_task(fails())?;
             Ok(())
         });
         if let Err(errors) = other.await {
@@ -236,14 +225,15 @@ fn taskgroup_closed() {
 /// TaskGroup: the block's end waits for every child, also one spawned while it waits; tasks keep their results.
 #[test]
 fn taskgroup_results() {
-    type Child = Pin<Box<dyn Future<Output = Result<u32, ValueError>> + Send>>;
+    // A future that has itself for a child has to be boxed.
+    type Child = Pin<Box<dyn Future<Output = Result<u32, BoxError>> + Send>>;
 
-    fn child(group: TaskGroup<ValueError>, n: u32) -> Child {
+    fn child(group: GroupHandle, n: u32) -> Child {
         Box::pin(async move {
             say!("child {n} starts");
             sleep(secs(0.02 * f64::from(n))).await;
             if n == 2 {
-                group.create_task(child(group.clone(), 4)).unwrap().detach();
+                group.create_task(child(group.clone(), 4))?;
                 say!("child 2 spawned child 4");
             }
             say!("child {n} ends");
@@ -262,7 +252,7 @@ fn taskgroup_results() {
         let sum: u32 = tasks.iter().map(|task| task.result().unwrap().unwrap().unwrap()).sum();
         say!("after the block: {sum}");
 
-        TaskGroup::<ValueError>::scope(async |_| Ok(())).await.unwrap();
+        TaskGroup::scope(async |_| Ok(())).await.unwrap();
         say!("an empty group is fine");
     }
 

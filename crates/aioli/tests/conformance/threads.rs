@@ -33,13 +33,13 @@ fn threadsafe_submit() {
 
     fn outside(event_loop: &EventLoop, main_thread: thread::ThreadId) {
         say!("thread: own thread {}", thread::current().id() != main_thread);
-        let future = run_coroutine_threadsafe(work(0.02, false), event_loop);
-        say!("thread: got {}", future.result(None).unwrap().unwrap());
-        let future = run_coroutine_threadsafe(work(0.02, true), event_loop);
-        if let Err(error) = future.result(None).unwrap() {
+        let mut future = run_coroutine_threadsafe(work(0.02, false), event_loop);
+        say!("thread: got {}", future.result(None).unwrap().unwrap().unwrap());
+        let mut future = run_coroutine_threadsafe(work(0.02, true), event_loop);
+        if let Err(error) = future.result(None).unwrap().unwrap() {
             say!("thread: error {error}");
         }
-        let future = run_coroutine_threadsafe(slow(), event_loop);
+        let mut future = run_coroutine_threadsafe(slow(), event_loop);
         if let Err(TimeoutError) = future.result(Some(secs(0.05))) {
             say!("thread: TimeoutError, done {}", future.is_finished());
         }

@@ -88,7 +88,7 @@ pub enum Over<M, E> {
     With(Vec<E>),
 }
 
-/// What the one who ended a group has to do, out of the lock.
+/// What is to be done when somebody has left a group, or ended it.
 #[must_use = "call `each`, so that the members are cancelled"]
 #[derive(Debug)]
 pub struct Doomed<M> {
@@ -97,7 +97,15 @@ pub struct Doomed<M> {
 }
 
 impl<M> Doomed<M> {
-    /// Calls `cancel` with every member that is to be cancelled, oldest first; or leaves that to the owner.
+    fn nobody() -> Self {
+        Self::all(Vec::new())
+    }
+
+    fn all(names: Vec<M>) -> Self {
+        Self { names, owner: None }
+    }
+
+    /// Calls `cancel` with every member that is to be cancelled, oldest first, and wakes the owner if it has something to do.
     pub fn each(self, cancel: impl FnMut(M)) {
         self.names.into_iter().for_each(cancel);
         self.owner.into_iter().for_each(Waker::wake);
@@ -128,14 +136,19 @@ impl<M: Member, E> Roster<M, E> {
     pub fn sit(&self, seat: Seat, name: M) -> bool {
         let mut state = self.0.lock();
         let stays = !state.doomed;
+        let mut owner = None;
         if let Some(left) = state.seats.sit(seat, name) {
             state.stragglers.push_back(left);
+            owner = state.owner_if_empty();
         }
+        drop(state);
+        owner.into_iter().for_each(Waker::wake);
         stays
     }
 
-    /// The future of the member is gone.
-    pub fn leave(&self, seat: Seat) {
+    /// The future of the member is gone; with an error, that ends the group, if nobody has before. The error is there before
+    /// the owner can find that all have left.
+    pub fn leave(&self, seat: Seat, error: Option<E>) -> Doomed<M> {
         let mut state = self.0.lock();
         let mut over = [None, None];
         for slot in &mut over {
@@ -146,36 +159,30 @@ impl<M: Member, E> Roster<M, E> {
         if let Some(name) = state.seats.leave(seat) {
             state.stragglers.push_back(name);
         }
-        let owner = if state.seats.is_empty() { state.owner.take() } else { None };
+        let mut doomed = match error {
+            Some(error) => {
+                state.errors.push(error);
+                state.end()
+            }
+            None => Doomed::nobody(),
+        };
+        doomed.owner = doomed.owner.or_else(|| state.owner_if_empty());
         drop(state);
-        owner.into_iter().for_each(Waker::wake);
         // Out here: a name may be the last that keeps a task.
         drop(over);
+        doomed
     }
 
-    /// Something went wrong: ends the group, if nobody has before.
+    /// The body failed: ends the group, if nobody has before. By the owner, who has not seen the end.
     pub fn fail(&self, error: E) -> Doomed<M> {
         let mut state = self.0.lock();
-        // Who looks at the errors of a closed group has done so.
-        if state.phase != Phase::Closed {
-            state.errors.push(error);
-        }
+        state.errors.push(error);
         state.end()
     }
 
     /// Ends the group, if nobody has before; nothing went wrong.
     pub fn end(&self) -> Doomed<M> {
         self.0.lock().end()
-    }
-
-    /// Whether members may be added.
-    pub fn is_open(&self) -> bool {
-        self.0.lock().phase == Phase::Open
-    }
-
-    /// How many members have not left.
-    pub fn len(&self) -> usize {
-        self.0.lock().seats.len()
     }
 
     /// The owner begins to run a body.
@@ -187,8 +194,7 @@ impl<M: Member, E> Roster<M, E> {
     pub fn end_body(&self) -> Doomed<M> {
         let mut state = self.0.lock();
         state.has_body = false;
-        let names = state.take_doomed();
-        Doomed { names, owner: None }
+        Doomed::all(state.take_doomed())
     }
 
     /// For the owner, while it runs a body: if the group is ending, the members to be cancelled along with the body, the
@@ -233,12 +239,22 @@ impl<M: Member, E> State<M, E> {
         if self.phase == Phase::Open {
             self.phase = Phase::Ending;
         }
-        if self.has_body {
-            let owner = self.owner.take();
-            return Doomed { names: Vec::new(), owner };
+        if !self.has_body {
+            return Doomed::all(self.take_doomed());
         }
-        let names = self.take_doomed();
-        Doomed { names, owner: None }
+        Doomed {
+            names: Vec::new(),
+            owner: if self.doomed { None } else { self.owner.take() },
+        }
+    }
+
+    /// Whom to wake if nobody is seated. An owner whose body goes on does not wait for that.
+    fn owner_if_empty(&mut self) -> Option<Waker> {
+        if self.seats.is_empty() && !self.has_body {
+            self.owner.take()
+        } else {
+            None
+        }
     }
 
     /// Gives the names out, if the group is ending and they were not before.

@@ -20,6 +20,10 @@ impl JoinFrame {
     #[inline]
     pub(crate) fn open(&mut self, child: NonNull<Header>) {
         if let Some(task) = current::task() {
+            // SAFETY: the task is current; without a scope its root is the innermost.
+            if current::scope().is_none() && unsafe { Place::plant(&mut self.0, child, task) } {
+                return;
+            }
             // SAFETY: the task is current, and its innermost node is in its tree.
             unsafe { Place::settle(&mut self.0, Kind::Join(child), None, innermost(task), task) };
         }
@@ -42,11 +46,14 @@ impl JoinFrame {
     /// The task has ended, and not as cancelled: what was passed on ends here.
     #[inline]
     pub(crate) fn swallow(&mut self) {
-        if self.0.is_some() {
-            for request in self.passed_on() {
-                request.release();
+        if let Some(place) = self.0.take() {
+            // SAFETY: the node is the current task's.
+            let passed_on = place.here().filter(|node| unsafe { node.as_ref() }.has_mail());
+            if let Some(node) = passed_on {
+                // SAFETY: as above.
+                unsafe { node.as_ref() }.take_mail().iter().for_each(Request::release);
             }
-            self.0 = None;
+            place.leave_quietly();
         }
     }
 

@@ -44,4 +44,5 @@ pub use scoped::Scoped;
 pub(crate) use deferred::defer_wait;
 pub(crate) use issue::Text;
 pub(crate) use join::JoinFrame;
+pub(crate) use node::Node;
 pub(crate) use place::{Root, Scope, unwinds_around};

@@ -1,7 +1,8 @@
 //! The tree of a task's scopes and frames, in which a request finds those who can take it.
 //!
 //! A *node* is the place of one scope in the tree of the task that polls it. It is made only when something inside the scope can
-//! take a request (a *frame*), so a task without frames has no tree. The nodes of a tree belong to whoever runs the task: all
+//! take a request (a *frame*), so a task without frames has no tree; and one that awaits another, and does nothing else, has
+//! that one node and no root. The nodes of a tree belong to whoever runs the task: all
 //! their plain fields are read and written by the runner, or by futures that it polls or drops, and by nobody else.
 //!
 //! # Futures that move
@@ -24,7 +25,10 @@
 //! Every transition acquires what the one before released.
 
 use super::issue::{Issue, Request};
-use crate::{current, task::Header};
+use crate::{
+    current,
+    task::{Header, Tree},
+};
 use aioli_primitives::{
     hint,
     sync::{
@@ -34,7 +38,7 @@ use aioli_primitives::{
     thread, thread_local,
 };
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, RefCell, RefMut},
     ptr::NonNull,
     task::{Context, Waker},
 };
@@ -69,14 +73,21 @@ pub(crate) struct Node {
     next: Cell<Option<NonNull<Node>>>,
     first: Cell<Option<NonNull<Node>>>,
     last: Cell<Option<NonNull<Node>>>,
+    /// `None` for the many to which nothing ever comes.
+    post: RefCell<Option<Box<Post>>>,
+}
+
+/// What comes to a node, and what it issues.
+#[derive(Default)]
+struct Post {
     /// Requests that came to this frame: those that it has not taken, or, for a join, those that it has passed on.
-    mail: RefCell<Vec<Request>>,
+    mail: Vec<Request>,
     /// The newest wave of each issue that this frame was served, so that none is delivered twice.
-    served: RefCell<Vec<(u64, u64)>>,
+    served: Vec<(u64, u64)>,
     /// Whom to wake when mail comes.
-    waker: RefCell<Option<Waker>>,
+    waker: Option<Waker>,
     /// The scope's own requests.
-    issue: RefCell<Option<Arc<Issue>>>,
+    issue: Option<Arc<Issue>>,
 }
 
 /// How many nodes a thread keeps for the next.
@@ -97,10 +108,7 @@ impl Node {
             next: Cell::new(None),
             first: Cell::new(None),
             last: Cell::new(None),
-            mail: RefCell::new(Vec::new()),
-            served: RefCell::new(Vec::new()),
-            waker: RefCell::new(None),
-            issue: RefCell::new(None),
+            post: RefCell::new(None),
         }
     }
 
@@ -109,6 +117,7 @@ impl Node {
         Self::new()
     }
 
+    #[inline]
     fn allocate() -> NonNull<Node> {
         let spare = SPARES.try_with(|spares| spares.borrow_mut().pop()).ok().flatten();
         NonNull::from(Box::leak(spare.unwrap_or_else(|| Box::new(Self::new()))))
@@ -119,19 +128,24 @@ impl Node {
     /// The node was made by `allocate`, is in no tree, and nobody points to it any more.
     unsafe fn free(node: NonNull<Node>) {
         // SAFETY: by the contract of this function.
-        let node = unsafe { Box::from_raw(node.as_ptr()) };
-        node.mail.borrow_mut().clear();
-        node.served.borrow_mut().clear();
-        node.issue.take();
-        // Dropped last: it may be anybody's, and its destructor may do anything.
-        let waker = node.waker.take();
+        let mut node = unsafe { Box::from_raw(node.as_ptr()) };
+        // Dropped last: the waker may be anybody's, and its destructor may do anything.
+        let post = node.post.get_mut().take();
         let _ = SPARES.try_with(|spares| {
             let mut spares = spares.borrow_mut();
             if spares.len() < SPARE {
                 spares.push(node);
             }
         });
-        drop(waker);
+        drop(post);
+    }
+
+    fn post(&self) -> RefMut<'_, Post> {
+        RefMut::map(self.post.borrow_mut(), |post| &mut **post.get_or_insert_default())
+    }
+
+    fn take_waker(&self) -> Option<Waker> {
+        self.post.borrow_mut().as_mut()?.waker.take()
     }
 
     /// Whether this thread polls or drops what is in the tree that this node is in.
@@ -158,12 +172,40 @@ impl Node {
         }
     }
 
+    /// Puts a sole node under the root that its tree has grown.
+    ///
+    /// # Safety
+    ///
+    /// The node is in the current task's tree.
+    pub(super) unsafe fn adopt_sole(root: NonNull<Node>, node: NonNull<Node>) {
+        // SAFETY: by the contract of this function.
+        unsafe {
+            debug_assert!(node.as_ref().parent.get().is_none());
+            node.as_ref().parent.set(Some(root));
+            node.as_ref().next.set(root.as_ref().first.replace(Some(node)));
+            match node.as_ref().next.get() {
+                Some(next) => next.as_ref().prev.set(Some(node)),
+                None => root.as_ref().last.set(Some(node)),
+            }
+        }
+    }
+
     /// Takes the node out of its parent's list.
     ///
     /// # Safety
     ///
     /// The node is in the current task's tree.
+    #[inline]
     unsafe fn unlink(&self) {
+        if self.parent.get().is_none() {
+            let owner = self.owner.get().expect("a linked node has an owner");
+            // SAFETY: the owner is the current task.
+            if unsafe { owner.as_ref() }.unplant(NonNull::from(self)) {
+                return;
+            }
+            // The tree has grown, and has the node under its root.
+            super::place::root(owner);
+        }
         let Some(parent) = self.parent.take() else { return };
         let (prev, next) = (self.prev.take(), self.next.take());
         // SAFETY: a parent and siblings are in the same tree.
@@ -255,7 +297,7 @@ impl Node {
     /// Requests that came to this frame and were not taken go on outward from `parent`.
     fn pass_on_mail(&self, parent: NonNull<Node>, wakes: &mut Wakes) {
         let held = matches!(self.kind.get(), Kind::Join(_));
-        for request in self.mail.take() {
+        for request in self.take_mail() {
             if held {
                 request.release();
             }
@@ -345,7 +387,7 @@ unsafe fn post(frame: NonNull<Node>, request: &Request, wakes: &mut Wakes) -> bo
     let frame = unsafe { frame.as_ref() };
     {
         let (issue, wave) = request.key();
-        let mut served = frame.served.borrow_mut();
+        let served = &mut frame.post().served;
         match served.iter_mut().find(|served| served.0 == issue) {
             Some(served) if served.1 == wave => return true,
             Some(served) => served.1 = wave,
@@ -361,15 +403,15 @@ unsafe fn post(frame: NonNull<Node>, request: &Request, wakes: &mut Wakes) -> bo
         frame.disengage(LINKED);
         if passed_on {
             request.hold();
-            frame.mail.borrow_mut().push(request.clone());
+            frame.post().mail.push(request.clone());
         } else if let Some(parent) = frame.parent.get() {
             // The task has ended but for what it deferred: who awaits it is told next.
             // SAFETY: the parent is in the same tree.
             unsafe { forward(parent, request, wakes) };
         }
     } else {
-        frame.mail.borrow_mut().push(request.clone());
-        wakes.push(frame.waker.take());
+        frame.post().mail.push(request.clone());
+        wakes.push(frame.take_waker());
     }
     true
 }
@@ -385,14 +427,14 @@ pub(super) unsafe fn forward(from: NonNull<Node>, request: &Request, wakes: &mut
     while let Some(node) = at {
         // SAFETY: by the contract of this function; parents are in the same tree.
         let node = unsafe { node.as_ref() };
-        if node.issue.borrow().as_ref().is_some_and(|issue| request.is_from(issue)) {
+        if node.issues(request) {
             request.issue.set_unwinding(true);
             wakes.push(request.issue.take_waker());
             return true;
         }
         if matches!(node.kind.get(), Kind::Frame | Kind::Wall) {
-            node.mail.borrow_mut().push(request.issue.again(request.reason.clone()));
-            wakes.push(node.waker.take());
+            node.post().mail.push(request.issue.again(request.reason.clone()));
+            wakes.push(node.take_waker());
             return true;
         }
         at = node.parent.get();
@@ -410,7 +452,9 @@ pub(super) unsafe fn withdraw(node: NonNull<Node>, issue: &Arc<Issue>) {
     unsafe {
         for child in node.as_ref().children() {
             if !matches!(child.as_ref().kind.get(), Kind::Join(_)) {
-                child.as_ref().mail.borrow_mut().retain(|mail| !mail.is_from(issue));
+                if let Some(post) = &mut *child.as_ref().post.borrow_mut() {
+                    post.mail.retain(|mail| !mail.is_from(issue));
+                }
             }
             withdraw(child, issue);
         }
@@ -475,11 +519,56 @@ impl Place {
         unsafe {
             node.as_ref().kind.set(kind);
             if let Some(issue) = issue {
-                *node.as_ref().issue.borrow_mut() = Some(issue.clone());
+                node.as_ref().set_issue(issue);
             }
             Node::adopt(parent, node, task);
         }
         node
+    }
+
+    /// Leaves the tree, if that is all there is to it: the node is the current task's, nothing is inside, and nothing came.
+    #[inline]
+    pub(super) fn leave_quietly(self) {
+        // SAFETY: the future's side keeps the node.
+        let node = unsafe { self.0.as_ref() };
+        if node.is_in(current::task()) && node.first.get().is_none() && !node.has_mail() {
+            // SAFETY: the node is in the current task's tree, and after this nobody points to it.
+            unsafe {
+                node.unlink();
+                Node::free(self.0);
+            }
+            std::mem::forget(self);
+        }
+    }
+
+    /// Makes sure that `place` is a join's node right under the root of `task`, if nothing else is in that tree. `false`:
+    /// something is.
+    ///
+    /// # Safety
+    ///
+    /// `task` is the current task, and its root the innermost scope.
+    #[inline]
+    pub(super) unsafe fn plant(place: &mut Option<Place>, child: NonNull<Header>, task: NonNull<Header>) -> bool {
+        // SAFETY: by the contract of this function.
+        let tree = unsafe { task.as_ref() };
+        match (tree.tree(), &*place) {
+            (Tree::Sole(node), Some(Place(mine))) => node == *mine,
+            (Tree::Empty, None) => {
+                let node = Node::allocate();
+                // SAFETY: the node is new, and nobody else knows it.
+                let it = unsafe { node.as_ref() };
+                it.kind.set(Kind::Join(child));
+                it.owner.set(Some(task));
+                it.link.store(LINKED, Relaxed);
+                let planted = tree.plant(node);
+                if !planted {
+                    it.link.store(HOMELESS, Relaxed);
+                }
+                *place = Some(Place(node));
+                planted
+            }
+            _ => false,
+        }
     }
 
     /// The node, if the current task owns it.
@@ -522,15 +611,24 @@ impl Node {
     }
 
     pub(super) fn set_issue(&self, issue: &Arc<Issue>) {
-        *self.issue.borrow_mut() = Some(issue.clone());
+        self.post().issue = Some(issue.clone());
+    }
+
+    fn issues(&self, request: &Request) -> bool {
+        let post = self.post.borrow();
+        let issue = post.as_ref().and_then(|post| post.issue.as_ref());
+        issue.is_some_and(|issue| request.is_from(issue))
     }
 
     pub(super) fn has_mail(&self) -> bool {
-        !self.mail.borrow().is_empty()
+        self.post.borrow().as_ref().is_some_and(|post| !post.mail.is_empty())
     }
 
     pub(super) fn take_mail(&self) -> Vec<Request> {
-        self.mail.take()
+        let mut post = self.post.borrow_mut();
+        post.as_mut()
+            .map(|post| std::mem::take(&mut post.mail))
+            .unwrap_or_default()
     }
 
     pub(super) fn parent(&self) -> Option<NonNull<Node>> {
@@ -538,7 +636,9 @@ impl Node {
     }
 
     pub(super) fn is_unwinding(&self) -> bool {
-        self.issue.borrow().as_ref().is_some_and(|issue| issue.is_unwinding())
+        let post = self.post.borrow();
+        let issue = post.as_ref().and_then(|post| post.issue.as_ref());
+        issue.is_some_and(|issue| issue.is_unwinding())
     }
 
     pub(super) fn is_open_frame(&self) -> bool {
@@ -546,11 +646,13 @@ impl Node {
     }
 
     pub(super) fn register(&self, cx: &Context<'_>) {
-        let mut slot = self.waker.borrow_mut();
-        if !slot.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            let old = slot.replace(cx.waker().clone());
-            drop(slot);
-            drop(old);
-        }
+        let old = {
+            let waker = &mut self.post().waker;
+            match waker {
+                Some(waker) if waker.will_wake(cx.waker()) => None,
+                _ => waker.replace(cx.waker().clone()),
+            }
+        };
+        drop(old);
     }
 }

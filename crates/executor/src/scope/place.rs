@@ -187,9 +187,11 @@ pub(super) fn innermost(task: NonNull<Header>) -> NonNull<Node> {
     }
 }
 
-fn root(task: NonNull<Header>) -> NonNull<Node> {
+pub(super) fn root(task: NonNull<Header>) -> NonNull<Node> {
     // SAFETY: `current` names a task only while its runner is up the stack.
-    NonNull::from(&unsafe { task.as_ref() }.extras_or_new().root.node)
+    let root = &unsafe { task.as_ref() }.extras_or_new().root;
+    root.adopt_inherited();
+    NonNull::from(&root.node)
 }
 
 /// Whether something around the innermost scope is about to unwind through it, so that who ends now need not answer.
@@ -214,6 +216,8 @@ pub(crate) fn unwinds_around() -> bool {
 /// The root scope of a task. Its runner touches it, and what it polls.
 pub(crate) struct Root {
     node: Node,
+    /// The node that the task had before it had a root. The runner puts it under the root when it next comes by.
+    inherited: Cell<Option<NonNull<Node>>>,
     issue: RefCell<Option<Arc<Issue>>>,
     pub(super) deferred: Queue,
 }
@@ -222,14 +226,29 @@ impl Root {
     pub(crate) fn new() -> Self {
         Self {
             node: Node::root(),
+            inherited: Cell::new(None),
             issue: RefCell::new(None),
             deferred: Queue::new(),
+        }
+    }
+
+    /// Before it is anybody's: the node that the task has already.
+    pub(crate) fn inherit(&self, node: Option<NonNull<Node>>) {
+        self.inherited.set(node);
+    }
+
+    #[inline]
+    fn adopt_inherited(&self) {
+        if let Some(node) = self.inherited.take() {
+            // SAFETY: the runner calls, and the node is its tree's.
+            unsafe { Node::adopt_sole(NonNull::from(&self.node), node) };
         }
     }
 
     /// The task's cancellation was requested. `true`: there is a frame inside that is told; `false`: nothing keeps the
     /// future.
     pub(crate) fn ask(&self, cx: &Context<'_>, reason: Option<Text>) -> bool {
+        self.adopt_inherited();
         let issue = self.issue.borrow_mut().get_or_insert_with(Issue::new).clone();
         self.node.set_issue(&issue);
         issue.register(cx);
@@ -247,13 +266,15 @@ impl Root {
     #[inline]
     pub(crate) fn must_drop(&self, cx: &Context<'_>) -> bool {
         self.issue.borrow().is_some() && {
-            let issue = self.issue.borrow().clone().expect("the caller has looked");
+            self.adopt_inherited();
+            let issue = self.issue.borrow().clone().expect("just looked");
             must_drop(&issue, Some(NonNull::from(&self.node)), cx)
         }
     }
 
     /// All requests are taken back, as far as nobody has acted on them.
     pub(crate) fn withdraw(&self) {
+        self.adopt_inherited();
         if let Some(issue) = &*self.issue.borrow() {
             issue.set_unwinding(false);
             // SAFETY: the runner calls.
@@ -263,6 +284,7 @@ impl Root {
 
     /// The task is about to be over. Futures that have gone elsewhere are on their own.
     pub(crate) fn end(&self) {
+        self.adopt_inherited();
         let mut wakes = Wakes::default();
         // SAFETY: the runner calls.
         unsafe { self.node.dissolve(&mut wakes) };

@@ -13,9 +13,11 @@
 use super::{
     Unhandled,
     extras::Extras,
-    outcome::{Failure, Outcome},
+    outcome::{Failure, Outcome, UnhandledError},
     state::State,
+    task_ref::TaskRef,
 };
+use crate::scope::Node;
 use aioli_primitives::{
     cell::UnsafeCell,
     sync::atomic::{AtomicPtr, Ordering},
@@ -87,41 +89,100 @@ pub(crate) struct Header {
 
 const _: () = assert!(offset_of!(Header, links) == 0);
 
+/// What of a task's scope tree there is.
+pub(crate) enum Tree<'a> {
+    /// Nothing.
+    Empty,
+    /// One node, of a join right under the root: by far the most frequent tree, and so without an allocation for the root.
+    Sole(NonNull<Node>),
+    /// All of it.
+    Grown(&'a Extras),
+}
+
+/// Marks a pointer to a sole node among those to extras.
+const SOLE: usize = 1;
+
 impl Header {
     /// Whether the task is over.
     pub(crate) fn is_complete(&self) -> bool {
         self.state.load().is_complete()
     }
 
-    /// What few tasks have, if this one has it.
-    pub(crate) fn extras(&self) -> Option<&Extras> {
+    /// The scope tree. What is in it belongs to the runner, as does the change from [`Tree::Empty`] to [`Tree::Sole`] and back;
+    /// any thread may have it grow, and then it stays so.
+    #[inline]
+    pub(crate) fn tree(&self) -> Tree<'_> {
         // Acquires what `extras_or_new` released: the contents.
-        let extras = self.extras.load(Ordering::Acquire);
-        // SAFETY: once set, the pointer stays valid until the cell is freed, and `self` keeps the cell.
-        unsafe { extras.as_ref() }
+        let pointer = self.extras.load(Ordering::Acquire);
+        if pointer.is_null() {
+            return Tree::Empty;
+        }
+        match pointer.addr() & SOLE {
+            // SAFETY: once set, the pointer stays valid until the cell is freed, and `self` keeps the cell.
+            0 => Tree::Grown(unsafe { &*pointer }),
+            _ => Tree::Sole(sole(pointer)),
+        }
+    }
+
+    /// What few tasks have, if this one has it.
+    #[inline]
+    pub(crate) fn extras(&self) -> Option<&Extras> {
+        match self.tree() {
+            Tree::Grown(extras) => Some(extras),
+            _ => None,
+        }
+    }
+
+    /// The runner plants a node in an empty tree. `false`: it is not empty. Relaxed: nobody but the runner follows the pointer.
+    pub(crate) fn plant(&self, node: NonNull<Node>) -> bool {
+        let planted = node.as_ptr().cast::<Extras>().map_addr(|addr| addr | SOLE);
+        let change = self
+            .extras
+            .compare_exchange(ptr::null_mut(), planted, Ordering::Relaxed, Ordering::Relaxed);
+        change.is_ok()
+    }
+
+    /// The runner takes a sole node out. `false`: the tree has grown meanwhile.
+    pub(crate) fn unplant(&self, node: NonNull<Node>) -> bool {
+        let planted = node.as_ptr().cast::<Extras>().map_addr(|addr| addr | SOLE);
+        let change = self
+            .extras
+            .compare_exchange(planted, ptr::null_mut(), Ordering::Relaxed, Ordering::Relaxed);
+        change.is_ok()
     }
 
     /// What few tasks have; made now if need be, by any thread.
     pub(crate) fn extras_or_new(&self) -> &Extras {
-        if let Some(extras) = self.extras() {
-            return extras;
-        }
-        let new = Box::into_raw(Box::new(Extras::new()));
-        let ours = self
-            .extras
-            .compare_exchange(ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire);
-        match ours {
-            // SAFETY: as in `extras`.
-            Ok(_) => unsafe { &*new },
-            Err(theirs) => {
-                // SAFETY: `new` was made above and nobody else has seen it; `theirs` as in `extras`.
-                unsafe {
-                    drop(Box::from_raw(new));
-                    &*theirs
-                }
+        let mut new: Option<Box<Extras>> = None;
+        loop {
+            let found = match self.tree() {
+                Tree::Grown(extras) => return extras,
+                Tree::Sole(node) => Some(node),
+                Tree::Empty => None,
+            };
+            let extras = Box::into_raw(new.take().unwrap_or_else(|| Box::new(Extras::new())));
+            // SAFETY: made above, or taken back below: nobody else has it.
+            unsafe { (*extras).root.inherit(found) };
+            let expected = found.map_or(ptr::null_mut(), |node| {
+                node.as_ptr().cast::<Extras>().map_addr(|addr| addr | SOLE)
+            });
+            match self
+                .extras
+                .compare_exchange(expected, extras, Ordering::AcqRel, Ordering::Acquire)
+            {
+                // SAFETY: as in `tree`.
+                Ok(_) => return unsafe { &*extras },
+                // SAFETY: nobody else has it.
+                Err(_) => new = Some(unsafe { Box::from_raw(extras) }),
             }
         }
     }
+}
+
+/// The node behind a marked pointer.
+fn sole(pointer: *mut Extras) -> NonNull<Node> {
+    let node = pointer.map_addr(|addr| addr & !SOLE).cast::<Node>();
+    NonNull::new(node).expect("a marked pointer is none to nothing")
 }
 
 /// The functions that know the types of a task. All take a pointer to a live cell of theirs.
@@ -310,6 +371,14 @@ impl<F: Future, S: Schedule> Cell<F, S> {
     }
 
     unsafe fn drop_outcome(header: NonNull<Header>) {
+        // SAFETY: by the contract of this function.
+        let task = unsafe { header.as_ref() };
+        if task.state.load().has_failed() {
+            let failure = task.extras().and_then(Extras::take_failure);
+            if let Some((text, unhandled)) = failure {
+                unhandled.report(UnhandledError::error_of(&TaskRef::new(header), text));
+            }
+        }
         // SAFETY: the caller owns the outcome and does not touch it again.
         unsafe {
             Self::of(header)
@@ -321,9 +390,8 @@ impl<F: Future, S: Schedule> Cell<F, S> {
     unsafe fn deallocate(header: NonNull<Header>) {
         // SAFETY: the cell was made by `Box::new`, and this was the last reference. The stage does not drop itself.
         unsafe {
-            let extras = header.as_ref().extras.load(Ordering::Acquire);
-            if !extras.is_null() {
-                drop(Box::from_raw(extras));
+            if header.as_ref().extras().is_some() {
+                drop(Box::from_raw(header.as_ref().extras.load(Ordering::Acquire)));
             }
             drop(Box::from_raw(header.cast::<Self>().as_ptr()));
         }

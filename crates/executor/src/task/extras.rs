@@ -2,11 +2,16 @@
 
 use super::{
     cell::Header,
+    outcome::Unhandled,
     task_ref::{TaskId, TaskRef},
 };
-use crate::scope::{Root, Text};
+use crate::{
+    context::Context,
+    scope::{Root, Text},
+};
 use aioli_primitives::sync::Mutex;
 use std::{
+    cell::RefCell,
     mem,
     ptr::NonNull,
     sync::{
@@ -17,10 +22,13 @@ use std::{
 };
 
 pub(crate) struct Extras {
-    id: u64,
+    /// 0 until somebody asks: the counter is everybody's.
+    id: AtomicU64,
     shared: Mutex<Shared>,
     /// The task's root scope: touched by the runner only.
     pub(crate) root: Root,
+    /// The task's context variables: touched by the runner only, and by the creator before.
+    context: RefCell<Context>,
 }
 
 /// What any thread may ask for or give.
@@ -30,6 +38,8 @@ struct Shared {
     reason: Option<Text>,
     watchers: Vec<(u64, Watcher)>,
     next_watcher: u64,
+    /// The error that the task ended with, and whom to tell if nobody looks at it.
+    failure: Option<(Arc<str>, Unhandled)>,
 }
 
 /// Names a callback of one task.
@@ -53,31 +63,54 @@ impl Watcher {
 
 impl Extras {
     pub(super) fn new() -> Self {
-        // A counter of the process and not of a model.
-        static NEXT: AtomicU64 = AtomicU64::new(1);
         Self {
-            id: NEXT.fetch_add(1, Relaxed),
+            id: AtomicU64::new(0),
             shared: Mutex::new(Shared {
                 name: None,
                 reason: None,
                 watchers: Vec::new(),
                 next_watcher: 0,
+                failure: None,
             }),
             root: Root::new(),
+            context: RefCell::default(),
         }
     }
 
     pub(super) fn id(&self) -> TaskId {
-        TaskId(self.id)
+        // A counter of the process and not of a model.
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let give = |id: u64| (id == 0).then(|| NEXT.fetch_add(1, Relaxed));
+        match self.id.fetch_update(Relaxed, Relaxed, give) {
+            Ok(_) => TaskId(self.id.load(Relaxed)),
+            Err(id) => TaskId(id),
+        }
     }
 
     pub(super) fn name(&self) -> Arc<str> {
-        let default = || format!("Task-{}", self.id).into();
+        let default = || format!("Task-{}", self.id()).into();
         self.shared.lock().name.get_or_insert_with(default).clone()
     }
 
     pub(super) fn set_name(&self, name: Arc<str>) {
         self.shared.lock().name = Some(name);
+    }
+
+    pub(super) fn note_failure(&self, text: Arc<str>, unhandled: Unhandled) {
+        self.shared.lock().failure = Some((text, unhandled));
+    }
+
+    /// Somebody looks at the error, or drops it.
+    pub(super) fn take_failure(&self) -> Option<(Arc<str>, Unhandled)> {
+        self.shared.lock().failure.take()
+    }
+
+    pub(crate) fn set_context(&self, context: Context) {
+        self.context.replace(context);
+    }
+
+    pub(super) fn with_context<R>(&self, f: impl FnOnce(&mut Context) -> R) -> R {
+        f(&mut self.context.borrow_mut())
     }
 
     pub(super) fn reason(&self) -> Option<Text> {

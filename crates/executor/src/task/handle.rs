@@ -2,6 +2,7 @@
 
 use super::{
     cell::Header,
+    extras::Extras,
     join::Join,
     outcome::{Failure, JoinError, Outcome},
     raw::RawHandle,
@@ -86,6 +87,10 @@ impl<T> Task<T> {
         // SAFETY: the task is complete, the outcome is of this type, and this handle's until somebody with `&mut` or the whole
         // handle takes it. Others may read it at the same time: it is `Sync`.
         let outcome = unsafe { outcome.expect("an outcome has an address").as_ref() };
+        if self.has_failed() {
+            // Somebody looks.
+            self.raw.header().extras().and_then(Extras::take_failure);
+        }
         Some(match outcome {
             Ok(value) => Ok(value.clone()),
             Err(failure) => Err(failure.to_join_error()),

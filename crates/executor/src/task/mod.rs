@@ -31,11 +31,12 @@ pub use join::{Join, JoinRef, JoinShared};
 pub use outcome::{JoinError, Panic, Unhandled, UnhandledError, UnhandledKind};
 pub use task_ref::{Finished, TaskId, TaskRef, current_task};
 
-pub(crate) use cell::{Header, Links};
+pub(crate) use cell::{Header, Links, Tree};
 pub(crate) use raw::{cancel, wake};
 pub(crate) use run::report;
 
-use std::{future::Future, panic::Location};
+use crate::{context, current};
+use std::{future::Future, panic::Location, sync::Arc};
 
 /// Makes a task of `future`. The caller puts the [`Runnable`] into a queue.
 ///
@@ -49,6 +50,19 @@ where
     S: Schedule,
 {
     let header = cell::allocate(future, scheduler, location);
+    context::inherit(header);
     // SAFETY: a new task is scheduled and has a handle: its state word starts so.
     unsafe { (Runnable::from_raw(header), Task::from_raw(header)) }
+}
+
+/// The current task ends with an error, which is to be reported if nobody looks at it.
+pub(crate) fn note_failure(text: Arc<str>) {
+    if let Some(task) = current::task() {
+        // SAFETY: `current` names a task only while its runner is up the stack, so it is not complete.
+        unsafe {
+            let unhandled = (task.as_ref().vtable.unhandled)(task);
+            task.as_ref().extras_or_new().note_failure(text, unhandled);
+            task.as_ref().state.end_failed();
+        }
+    }
 }

@@ -11,7 +11,7 @@
 //! Everything of the user's that runs here is caught when it panics: a worker outlives every task.
 
 use super::{
-    cell::{Header, Reason},
+    cell::{Header, Reason, Tree},
     outcome::UnhandledError,
     state::{Pend, Snapshot},
     task_ref::TaskRef,
@@ -90,9 +90,12 @@ fn is_to_end(header: NonNull<Header>, before: Snapshot, cx: &mut Context<'_>) ->
     // SAFETY: the caller is the runner.
     let task = unsafe { header.as_ref() };
     task.state.take_request();
-    match task.extras() {
-        None => true,
-        Some(extras) => !extras.root.ask(cx, extras.reason()),
+    match task.tree() {
+        Tree::Empty => true,
+        _ => {
+            let extras = task.extras_or_new();
+            !extras.root.ask(cx, extras.reason())
+        }
     }
 }
 
@@ -110,8 +113,9 @@ fn cut_off(header: NonNull<Header>) {
 
 /// Futures of this task that live on elsewhere are on their own from now on.
 fn leave_tree(task: &Header) {
-    if let Some(extras) = task.extras() {
-        extras.root.end();
+    match task.tree() {
+        Tree::Empty => {}
+        _ => task.extras_or_new().root.end(),
     }
 }
 

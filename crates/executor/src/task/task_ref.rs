@@ -5,7 +5,7 @@ use super::{
     extras::{CallbackId, Watcher},
     raw,
 };
-use crate::{current, scope::Text};
+use crate::{context::Context as Variables, current, scope::Text};
 use std::{
     fmt,
     future::Future,
@@ -149,6 +149,12 @@ impl TaskRef {
         self.header()
             .extras()
             .is_some_and(|extras| extras.remove_watcher(id).is_some())
+    }
+
+    /// Lends the context of a task that this thread runs.
+    pub(crate) fn with_context<R>(&self, f: impl FnOnce(&mut Variables) -> R) -> R {
+        debug_assert_eq!(current::task(), Some(self.0));
+        self.header().extras_or_new().with_context(f)
     }
 
     fn watch(&self, watcher: Watcher) -> CallbackId {

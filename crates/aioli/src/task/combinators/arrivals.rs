@@ -3,21 +3,24 @@
 //! Whoever waits for many and is woken would have to look at all of them: for each that comes in, at all that have not. So
 //! each gets a waker of its own, which leaves its number here before it wakes the one who waits.
 //!
-//! One lock has both the numbers and the waker of the one who waits. It leaves its waker only where it found no number,
-//! and each who leaves a number takes the waker along: no wake-up is lost, and of many that come in between two looks only
-//! the first wakes.
+//! One lock has both the numbers and the waker of the one who waits, and who leaves a number takes that waker along. So no
+//! wake-up is lost, and of many that come in between two looks only the first wakes.
 
+use super::slot::AnySlot;
+use crate::task::poll_budget;
 use aioli_primitives::sync::Mutex;
 use std::{
     collections::VecDeque,
+    mem,
     sync::Arc,
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Poll, Wake, Waker, ready},
 };
 
 /// The side of the one who waits.
 pub(super) struct Arrivals {
-    shared: Arc<Shared>,
-    /// Taken from `shared` and not looked at yet.
+    /// `None` until somebody needs a waker.
+    shared: Option<Arc<Shared>>,
+    /// Taken from there and not looked at yet.
     taken: VecDeque<usize>,
 }
 
@@ -31,43 +34,38 @@ struct State {
 }
 
 impl Arrivals {
-    pub(super) fn new() -> Self {
+    pub(super) const fn new() -> Self {
         Self {
-            shared: Arc::default(),
+            shared: None,
             taken: VecDeque::new(),
         }
     }
 
     /// A waker for the one with that number.
-    pub(super) fn waker(&self, number: usize) -> Waker {
-        let shared = self.shared.clone();
+    pub(super) fn waker(&mut self, number: usize) -> Waker {
+        let shared = self.shared.get_or_insert_default().clone();
         Waker::from(Arc::new(Caller { number, shared }))
     }
 
-    /// Counts one as arrived whose waker was not needed.
-    pub(super) fn add(&self, number: usize) {
-        self.shared.add(number);
+    /// Counts one as arrived.
+    pub(super) fn add(&mut self, number: usize) {
+        self.shared.get_or_insert_default().add(number);
     }
 
     /// The next, in the order in which they were woken; the same one may come more than once. `Pending`: `cx` is woken with
     /// the next.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
         if self.taken.is_empty() {
-            self.take(cx);
+            let shared = self.shared.get_or_insert_default();
+            let mut state = shared.0.lock();
+            mem::swap(&mut self.taken, &mut state.arrived);
+            if self.taken.is_empty() {
+                let old = state.wait(cx);
+                drop(state);
+                drop(old);
+            }
         }
         self.taken.pop_front().map_or(Poll::Pending, Poll::Ready)
-    }
-
-    /// All that have arrived, lowest number first. `Pending`: none has, and `cx` is woken with the next.
-    pub(super) fn poll_all(&mut self, cx: &mut Context<'_>) -> Poll<impl Iterator<Item = usize> + use<>> {
-        self.take(cx);
-        if self.taken.is_empty() {
-            return Poll::Pending;
-        }
-        let mut all: Vec<_> = self.taken.drain(..).collect();
-        all.sort_unstable();
-        all.dedup();
-        Poll::Ready(all.into_iter())
     }
 
     /// One who was given out, and could not be dealt with, is the next again.
@@ -75,14 +73,49 @@ impl Arrivals {
         self.taken.push_front(number);
     }
 
-    fn take(&mut self, cx: &Context<'_>) {
-        let mut state = self.shared.0.lock();
-        self.taken.append(&mut state.arrived);
-        if self.taken.is_empty() && !state.waiter.as_ref().is_some_and(|waiter| waiter.will_wake(cx.waker())) {
-            let old = state.waiter.replace(cx.waker().clone());
-            drop(state);
-            // Out here: its destructor may be anybody's.
-            drop(old);
+    /// All that have arrived, each once, lowest number first; `cx` is woken with the next.
+    pub(super) fn take_all(&mut self, cx: &Context<'_>) -> Vec<usize> {
+        let shared = self.shared.get_or_insert_default();
+        let mut state = shared.0.lock();
+        let mut all: Vec<_> = state.arrived.drain(..).collect();
+        let old = state.wait(cx);
+        drop(state);
+        drop(old);
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Looks at the task with that number. `Ready(None)`: it is running and will arrive when it is over, or its outcome was
+    /// taken before. `Pending`: not in this turn.
+    pub(super) fn poll_slot<E>(
+        &mut self,
+        number: usize,
+        slot: &mut dyn AnySlot<E>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<(), E>>> {
+        match slot.task() {
+            None => Poll::Ready(None),
+            Some(task) if task.is_finished() => slot.poll(cx).map(Some),
+            Some(_) => {
+                // A look takes from the budget. If it were refused, the task would arrive again in this turn, and again.
+                ready!(poll_budget(cx));
+                let waker = self.waker(number);
+                Poll::Ready(match slot.poll(&mut Context::from_waker(&waker)) {
+                    Poll::Ready(result) => Some(result),
+                    Poll::Pending => None,
+                })
+            }
+        }
+    }
+}
+
+impl State {
+    /// The next who arrives wakes `cx`. What this gives is to be dropped without the lock: its destructor may be anybody's.
+    fn wait(&mut self, cx: &Context<'_>) -> Option<Waker> {
+        match &self.waiter {
+            Some(waiter) if waiter.will_wake(cx.waker()) => None,
+            _ => self.waiter.replace(cx.waker().clone()),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     rule::{Judge, Rule},
-    slot::{AnySlot, Slot, Slots},
+    slot::{AnySlot, Fixed, Slot, Slots},
 };
 use crate::task::IntoTask;
 use std::iter::Map;
@@ -19,48 +19,28 @@ use std::iter::Map;
 ///
 /// Any other iterator has to be collected first, since the compiler cannot know that a tuple will never be one.
 pub trait GatherItems<R: Rule>: Sized {
-    /// What stands for the items in the result.
-    type Values;
-
     #[doc(hidden)]
-    type Slots: Slots<R::Error>;
+    type Slots: Slots<Rule = R>;
 
     /// Makes tasks of those that are none.
     #[doc(hidden)]
     #[track_caller]
     fn into_slots(self) -> Self::Slots;
-
-    /// To be called when all are over and none has failed.
-    #[doc(hidden)]
-    fn into_values(slots: Self::Slots) -> Self::Values;
 }
 
 impl<I: IntoTask, R: Judge<I::Output>> GatherItems<R> for Vec<I> {
-    type Values = Vec<R::Value>;
     type Slots = Vec<Slot<I::Output, R>>;
 
-    #[track_caller]
     fn into_slots(self) -> Self::Slots {
         collect(self.into_iter())
-    }
-
-    fn into_values(slots: Self::Slots) -> Self::Values {
-        slots.into_iter().map(Slot::into_value).collect()
     }
 }
 
 impl<I: IntoTask, R: Judge<I::Output>, const N: usize> GatherItems<R> for [I; N] {
-    type Values = [R::Value; N];
-    type Slots = Vec<Slot<I::Output, R>>;
+    type Slots = Fixed<I::Output, R, N>;
 
-    #[track_caller]
     fn into_slots(self) -> Self::Slots {
-        collect(self.into_iter())
-    }
-
-    fn into_values(slots: Self::Slots) -> Self::Values {
-        let mut slots = slots.into_iter();
-        [(); N].map(|()| slots.next().expect("there is a slot for each item").into_value())
+        Fixed(collect(self.into_iter()))
     }
 }
 
@@ -70,16 +50,10 @@ where
     I: IntoTask,
     R: Judge<I::Output>,
 {
-    type Values = Vec<R::Value>;
     type Slots = Vec<Slot<I::Output, R>>;
 
-    #[track_caller]
     fn into_slots(self) -> Self::Slots {
         collect(self)
-    }
-
-    fn into_values(slots: Self::Slots) -> Self::Values {
-        slots.into_iter().map(Slot::into_value).collect()
     }
 }
 
@@ -99,23 +73,20 @@ macro_rules! tuples {
         where
             $($item: IntoTask, R: Judge<$item::Output>,)+
         {
-            type Values = ($(<R as Judge<$item::Output>>::Value,)+);
             type Slots = ($(Slot<$item::Output, R>,)+);
 
-            #[track_caller]
             fn into_slots(self) -> Self::Slots {
                 ($(Slot::Running(self.$number.into_task()),)+)
             }
-
-            fn into_values(slots: Self::Slots) -> Self::Values {
-                ($(slots.$number.into_value(),)+)
-            }
         }
 
-        impl<R, $($item),+> Slots<R::Error> for ($(Slot<$item, R>,)+)
+        impl<R, $($item),+> Slots for ($(Slot<$item, R>,)+)
         where
             R: Rule $(+ Judge<$item>)+,
         {
+            type Rule = R;
+            type Values = ($(<R as Judge<$item>>::Value,)+);
+
             fn count(&self) -> usize {
                 [$($number),+].len()
             }
@@ -125,6 +96,10 @@ macro_rules! tuples {
                     $($number => &mut self.$number,)+
                     _ => unreachable!("there is no such item"),
                 }
+            }
+
+            fn into_values(self) -> Self::Values {
+                ($(self.$number.into_value(),)+)
             }
         }
     )+};

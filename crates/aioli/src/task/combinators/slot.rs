@@ -1,6 +1,6 @@
 //! One task of many: running, or over with its outcome.
 
-use super::rule::Judge;
+use super::rule::{Judge, Rule};
 use crate::task::{Task, TaskRef};
 use std::{
     future::{Future, IntoFuture},
@@ -14,9 +14,9 @@ pub enum Slot<T, R: Judge<T>> {
     Running(Task<T>),
     #[doc(hidden)]
     Over(R::Value),
-    /// Its failure was given.
+    /// What it had was given.
     #[doc(hidden)]
-    Failed,
+    Given,
 }
 
 impl<T, R: Judge<T>> Slot<T, R> {
@@ -43,7 +43,7 @@ impl<T, R: Judge<T>> AnySlot<R::Error> for Slot<T, R> {
     fn task(&self) -> Option<&TaskRef> {
         match self {
             Slot::Running(task) => Some(task),
-            Slot::Over(_) | Slot::Failed => None,
+            Slot::Over(_) | Slot::Given => None,
         }
     }
 
@@ -54,7 +54,7 @@ impl<T, R: Judge<T>> AnySlot<R::Error> for Slot<T, R> {
         pin!(task.into_future()).poll(cx).map(|outcome| {
             let (slot, result) = match R::judge(outcome) {
                 Ok(value) => (Slot::Over(value), Ok(())),
-                Err(error) => (Slot::Failed, Err(error)),
+                Err(error) => (Slot::Given, Err(error)),
             };
             *self = slot;
             result
@@ -63,20 +63,56 @@ impl<T, R: Judge<T>> AnySlot<R::Error> for Slot<T, R> {
 }
 
 /// The slots of all items.
-pub trait Slots<E> {
+pub trait Slots {
+    /// What the gathering follows.
+    type Rule: Rule;
+    /// What stands for the items in the result.
+    type Values;
+
     /// How many there are.
     fn count(&self) -> usize;
 
     /// The slot with that number.
-    fn slot(&mut self, number: usize) -> &mut dyn AnySlot<E>;
+    fn slot(&mut self, number: usize) -> &mut dyn AnySlot<<Self::Rule as Rule>::Error>;
+
+    /// To be called when all are over and none has failed.
+    fn into_values(self) -> Self::Values;
 }
 
-impl<T, R: Judge<T>> Slots<R::Error> for Vec<Slot<T, R>> {
+impl<T, R: Judge<T>> Slots for Vec<Slot<T, R>> {
+    type Rule = R;
+    type Values = Vec<R::Value>;
+
     fn count(&self) -> usize {
         self.len()
     }
 
     fn slot(&mut self, number: usize) -> &mut dyn AnySlot<R::Error> {
         &mut self[number]
+    }
+
+    fn into_values(self) -> Vec<R::Value> {
+        self.into_iter().map(Slot::into_value).collect()
+    }
+}
+
+/// The slots of an array's items.
+pub struct Fixed<T, R: Judge<T>, const N: usize>(pub(super) Vec<Slot<T, R>>);
+
+impl<T, R: Judge<T>, const N: usize> Slots for Fixed<T, R, N> {
+    type Rule = R;
+    type Values = [R::Value; N];
+
+    fn count(&self) -> usize {
+        N
+    }
+
+    fn slot(&mut self, number: usize) -> &mut dyn AnySlot<R::Error> {
+        &mut self.0[number]
+    }
+
+    fn into_values(self) -> [R::Value; N] {
+        let mut slots = self.0.into_iter();
+        [(); N].map(|()| slots.next().expect("there is a slot for each item").into_value())
     }
 }

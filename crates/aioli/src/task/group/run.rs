@@ -1,0 +1,179 @@
+//! The owner of a group at work: runs the body, cancels everybody when something fails or when it is cancelled itself, and
+//! waits until all have ended.
+
+use super::{GroupError, Members, TaskGroup, child::cancel, ending::Ending};
+use crate::task::{CancelledError, Resume, TaskError, TaskRef};
+use aioli_executor::Scoped;
+use pin_project_lite::pin_project;
+use std::{
+    any::Any,
+    fmt::Display,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+pin_project! {
+    /// A group with its body. Dropped midway, the body goes first, and then the group, which defers waiting for its end.
+    pub(super) struct Run<F, V, E>
+    where
+        F: Future<Output = Result<V, E>>,
+        E: Display,
+        E: Send,
+        E: 'static,
+    {
+        #[pin]
+        body: Scoped<Caught<F>>,
+        came: Came<V>,
+        group: TaskGroup<E>,
+        ending: Ending<E>,
+        // The cancellations that came from outside, until all have ended.
+        taken: Vec<CancelledError>,
+        // They go on, and there is no more to say.
+        resume: Option<Resume>,
+    }
+}
+
+/// What came of the body.
+enum Came<V> {
+    /// Nothing yet.
+    Going,
+    Value(V),
+    Panicked(Box<dyn Any + Send>),
+    /// It was cancelled, or failed: then the group has the error.
+    Nothing,
+}
+
+impl<F, V, E> Run<F, V, E>
+where
+    F: Future<Output = Result<V, E>>,
+    E: Display + Send + 'static,
+{
+    pub(super) fn new(group: TaskGroup<E>, body: F) -> Self {
+        group.members().begin_body();
+        Self {
+            body: Scoped::new(Caught { future: body }),
+            came: Came::Going,
+            ending: Ending::new(group.members().clone()),
+            group,
+            taken: Vec::new(),
+            resume: None,
+        }
+    }
+}
+
+impl<F, V, E> Future for Run<F, V, E>
+where
+    F: Future<Output = Result<V, E>>,
+    E: Display + Send + 'static,
+{
+    type Output = Result<V, GroupError<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if this.resume.is_some() {
+            return Poll::Pending;
+        }
+        let members = this.group.members().clone();
+        let errors = loop {
+            if matches!(this.came, Came::Going) {
+                if let Some(doomed) = members.take_doomed() {
+                    cancel_with_body(doomed, this.body.as_mut(), cx);
+                    if !this.body.is_gone() {
+                        // The children have the next turn, as in asyncio.
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                }
+                if let Poll::Ready(outcome) = this.body.as_mut().poll(cx) {
+                    *this.came = settle(outcome, &members);
+                }
+            }
+            if matches!(this.came, Came::Going) {
+                if !members.register(cx) {
+                    continue;
+                }
+            } else if let Poll::Ready(errors) = Pin::new(&mut *this.ending).poll(cx) {
+                break errors;
+            }
+            this.body.as_mut().catch_requests(cx);
+            // One may have come just now.
+            let Some(cancelled) = this.body.take() else {
+                return Poll::Pending;
+            };
+            this.taken.push(cancelled);
+            this.body.as_mut().drop_body();
+            members.end_body().each(cancel);
+            members.end().each(cancel);
+        };
+        this.body.as_mut().close_frame();
+        match std::mem::replace(this.came, Came::Nothing) {
+            // Cancellations, if there are any, come at the next await.
+            Came::Panicked(payload) => {
+                this.taken.clear();
+                resume_unwind(payload)
+            }
+            _ if !errors.is_empty() => {
+                this.taken.clear();
+                Poll::Ready(Err(GroupError::new(errors)))
+            }
+            came => match (this.taken.pop(), came) {
+                (Some(cancelled), _) => {
+                    this.taken.clear();
+                    let resume = this.resume.insert(cancelled.resume());
+                    Pin::new(resume).poll(cx).map(|never| match never {})
+                }
+                (None, Came::Value(value)) => Poll::Ready(Ok(value)),
+                (None, _) => Poll::Ready(Err(GroupError::new(errors))),
+            },
+        }
+    }
+}
+
+/// Cancels the body and the children, each once: where the body awaits a child, that one is cancelled by this.
+fn cancel_with_body<F: Future>(doomed: Vec<TaskRef>, body: Pin<&mut Scoped<F>>, cx: &mut Context<'_>) {
+    let before: Vec<_> = doomed.iter().map(TaskRef::cancelling).collect();
+    body.cancel(cx);
+    for (task, before) in doomed.into_iter().zip(before) {
+        if task.cancelling() == before {
+            task.cancel();
+        }
+    }
+}
+
+/// The body has ended, and this came of it; it was dropped if that is `None`.
+fn settle<V, E>(outcome: Option<Result<Result<V, E>, Box<dyn Any + Send>>>, members: &Members<E>) -> Came<V> {
+    members.end_body().each(cancel);
+    match outcome {
+        Some(Ok(Ok(value))) => Came::Value(value),
+        Some(Ok(Err(error))) => {
+            members.fail(TaskError::Failed(error)).each(cancel);
+            Came::Nothing
+        }
+        Some(Err(payload)) => {
+            members.end().each(cancel);
+            Came::Panicked(payload)
+        }
+        None => Came::Nothing,
+    }
+}
+
+pin_project! {
+    /// Gives a panic as a value.
+    struct Caught<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<F: Future> Future for Caught<F> {
+    type Output = Result<F::Output, Box<dyn Any + Send>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match catch_unwind(AssertUnwindSafe(|| self.project().future.poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(payload) => Poll::Ready(Err(payload)),
+        }
+    }
+}
