@@ -2,7 +2,7 @@
 
 use super::{clock::Clock, driver::JoinedDriver, runner::Runner, state::LoopState};
 use aioli_executor::{Config, Executor, MAX_WORKERS, ThreadHook};
-use std::{env, error::Error, ffi::OsString, fmt, io, sync::Arc};
+use std::{env, error::Error, ffi::OsString, fmt, io, sync::Arc, time::Duration};
 
 /// The environment variable that gives the number of workers where the program does not.
 const WORKERS: &str = "AIOLI_WORKERS";
@@ -22,6 +22,7 @@ pub struct Builder {
     on_start: Option<ThreadHook>,
     on_stop: Option<ThreadHook>,
     max_blocking_threads: Option<usize>,
+    cleanup_timeout: Option<Duration>,
     virtual_time: bool,
 }
 
@@ -93,6 +94,15 @@ impl Builder {
         self
     }
 
+    /// How long the end of the loop waits for tasks to clean up; by default, as in asyncio, for ever. When the time is up,
+    /// what is left is cut off: futures and deferred work are dropped where they stand, whatever catchers they have, and each such
+    /// task is reported to the exception handler. A task that is stuck in one poll is waited for all the same. The time is real
+    /// time, also on a [virtual clock](Self::virtual_time).
+    pub fn cleanup_timeout(mut self, limit: Duration) -> Self {
+        self.cleanup_timeout = Some(limit);
+        self
+    }
+
     /// Makes the loop and starts its threads.
     ///
     /// # Errors
@@ -112,6 +122,7 @@ impl Builder {
             return Err(BuildError::NoBlockingThreads);
         }
         let mut config = Config::new(workers);
+        config.cleanup_timeout = self.cleanup_timeout;
         let name = self.thread_name.unwrap_or_else(|| "aioli".to_owned());
         config.blocking_threads.name = format!("{name}-blocking");
         config.worker_threads.name = name;

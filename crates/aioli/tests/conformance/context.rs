@@ -2,7 +2,7 @@
 
 use crate::harness::{Setting, ValueError, conforms, program_conforms, say, secs};
 use aioli::{
-    ContextVar, EventLoop, Task, TaskRef, all_tasks, catch_cancelled, create_task, current_task, gather, sleep,
+    Context, ContextVar, EventLoop, Task, TaskRef, all_tasks, catch_cancelled, create_task, current_task, gather, sleep,
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -48,9 +48,13 @@ fn contextvars_copy() {
         VAR.reset(token);
         say!("reset {}", VAR.get());
 
-        let custom = aioli::Context::new();
-        let task = Task::builder().context(custom.clone()).spawn(child("custom"));
-        task.await.unwrap();
+        // A task's context is its own: it begins with a copy of the one given, and is given back by the task itself.
+        let custom = async {
+            child("custom").await;
+            Context::copy()
+        };
+        let task = Context::default().run(|| create_task(custom));
+        let mut custom = task.await.unwrap();
         say!(
             "custom context keeps {} main has {}",
             custom.run(|| VAR.get()),

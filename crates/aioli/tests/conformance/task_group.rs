@@ -49,13 +49,9 @@ fn taskgroup_child_failure() {
     async fn main() {
         let (mut good, mut bad) = (None, None);
         let outcome = TaskGroup::scope(async |group| {
-            group.create_task(fails("first", 0.02)).unwrap().detach();
-            let task = group.create_task(sibling("good", 0.02, None)).unwrap();
-            good = Some(task.task_ref());
-            let task = group
-                .create_task(sibling("bad", 0.04, Some(KeyError("bad").into())))
-                .unwrap();
-            bad = Some(task.task_ref());
+            group.create_task(fails("first", 0.02))?;
+            good = Some(group.create_task(sibling("good", 0.02, None))?);
+            bad = Some(group.create_task(sibling("bad", 0.04, Some(KeyError("bad").into())))?);
             if let Err(cancelled) = catch_cancelled(sleep(secs(1.0))).await {
                 say!("body: cancelled");
                 cancelled.resume().await;

@@ -27,6 +27,10 @@
 //! whoever ends the group wakes it. With no body, whoever ends the group is given the names at once. Either way they are
 //! given out once, and whoever sits down after that is told to cancel its task itself. So each member is cancelled once.
 //!
+//! *Echoes.* A member, or the body, that looks at another one may find that one cancelled or failed before its own cancellation has
+//! reached it, and fail on its part. Such an error says nothing but that the group is ending. It counts only if the group is not:
+//! see [`Failure`].
+//!
 //! *The end.* The owner asks in [`poll_over`](Roster::poll_over). That nobody is seated is looked at, and the owner's waker is left,
 //! in one critical section: a member that leaves before is seen, and one that leaves after finds the waker. The group is closed in
 //! the same critical section in which nobody is seated and nobody straggles: what comes later is refused.
@@ -53,6 +57,12 @@ impl Member for crate::TaskRef {
     fn is_over(&self) -> bool {
         self.is_finished()
     }
+}
+
+/// What goes wrong in a group.
+pub trait Failure {
+    /// Whether it is no news in a group that is ending.
+    fn is_echo(&self) -> bool;
 }
 
 /// What the members of a group and its owner share. `E` is what goes wrong.
@@ -112,7 +122,7 @@ impl<M> Doomed<M> {
     }
 }
 
-impl<M: Member, E> Roster<M, E> {
+impl<M: Member, E: Failure> Roster<M, E> {
     /// An open group without members.
     pub fn new() -> Self {
         Self(Mutex::new(State {
@@ -160,10 +170,7 @@ impl<M: Member, E> Roster<M, E> {
             state.stragglers.push_back(name);
         }
         let mut doomed = match error {
-            Some(error) => {
-                state.errors.push(error);
-                state.end()
-            }
+            Some(error) => state.fail(error),
             None => Doomed::nobody(),
         };
         doomed.owner = doomed.owner.or_else(|| state.owner_if_empty());
@@ -175,9 +182,7 @@ impl<M: Member, E> Roster<M, E> {
 
     /// The body failed: ends the group, if nobody has before. By the owner, who has not seen the end.
     pub fn fail(&self, error: E) -> Doomed<M> {
-        let mut state = self.0.lock();
-        state.errors.push(error);
-        state.end()
+        self.0.lock().fail(error)
     }
 
     /// Ends the group, if nobody has before; nothing went wrong.
@@ -234,7 +239,14 @@ impl<M: Member, E> Roster<M, E> {
     }
 }
 
-impl<M: Member, E> State<M, E> {
+impl<M: Member, E: Failure> State<M, E> {
+    fn fail(&mut self, error: E) -> Doomed<M> {
+        if self.phase == Phase::Open || !error.is_echo() {
+            self.errors.push(error);
+        }
+        self.end()
+    }
+
     fn end(&mut self) -> Doomed<M> {
         if self.phase == Phase::Open {
             self.phase = Phase::Ending;
@@ -274,7 +286,7 @@ impl<M: Member, E> State<M, E> {
     }
 }
 
-impl<M: Member, E> Default for Roster<M, E> {
+impl<M: Member, E: Failure> Default for Roster<M, E> {
     fn default() -> Self {
         Self::new()
     }

@@ -43,21 +43,21 @@ impl Issue {
     }
 
     /// Starts a new wave. Only the scope does, so nobody else changes the wave.
-    pub(super) fn ask(self: &Arc<Self>, reason: Option<Text>) -> Request {
-        let wave = (self.word.load(Relaxed) / WAVE + 1) * WAVE;
-        self.word.store(wave, Relaxed);
+    pub(super) fn ask(this: &Arc<Self>, reason: Option<Text>) -> Request {
+        let wave = (this.word.load(Relaxed) / WAVE + 1) * WAVE;
+        this.word.store(wave, Relaxed);
         Request {
             wave: wave / WAVE,
-            issue: self.clone(),
+            issue: this.clone(),
             reason,
         }
     }
 
     /// The newest wave, asked again of those who have not been.
-    pub(super) fn again(self: &Arc<Self>, reason: Option<Text>) -> Request {
+    pub(super) fn again(this: &Arc<Self>, reason: Option<Text>) -> Request {
         Request {
-            wave: self.word.load(Relaxed) / WAVE,
-            issue: self.clone(),
+            wave: this.word.load(Relaxed) / WAVE,
+            issue: this.clone(),
             reason,
         }
     }

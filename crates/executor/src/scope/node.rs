@@ -91,7 +91,7 @@ struct Post {
 }
 
 /// How many nodes a thread keeps for the next.
-const SPARE: usize = 64;
+const SPARE: usize = 256;
 
 thread_local! {
     static SPARES: RefCell<Vec<Box<Node>>> = RefCell::new(Vec::new());
@@ -433,7 +433,7 @@ pub(super) unsafe fn forward(from: NonNull<Node>, request: &Request, wakes: &mut
             return true;
         }
         if matches!(node.kind.get(), Kind::Frame | Kind::Wall) {
-            node.post().mail.push(request.issue.again(request.reason.clone()));
+            node.post().mail.push(Issue::again(&request.issue, request.reason.clone()));
             wakes.push(node.take_waker());
             return true;
         }

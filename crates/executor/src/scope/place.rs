@@ -89,7 +89,7 @@ impl Scope {
     pub(super) fn ask(&self, cx: &Context<'_>, reason: Option<Text>) -> bool {
         let issue = self.issue.borrow_mut().get_or_insert_with(Issue::new).clone();
         issue.register(cx);
-        let request = issue.ask(reason);
+        let request = Issue::ask(&issue, reason);
         let mut told = false;
         if let Some(node) = self.here() {
             let mut wakes = Wakes::default();
@@ -161,7 +161,7 @@ fn must_drop(issue: &Arc<Issue>, node: Option<NonNull<Node>>, cx: &Context<'_>) 
     issue.register(cx);
     let mut wakes = Wakes::default();
     // SAFETY: the node is in the current task's tree.
-    let told = node.is_some_and(|node| unsafe { node::deliver(node, &issue.again(None), &mut wakes) });
+    let told = node.is_some_and(|node| unsafe { node::deliver(node, &Issue::again(issue, None), &mut wakes) });
     wakes.wake();
     !told && !issue.is_held()
 }
@@ -254,7 +254,7 @@ impl Root {
         issue.register(cx);
         let mut wakes = Wakes::default();
         // SAFETY: the runner calls.
-        let told = unsafe { node::deliver(NonNull::from(&self.node), &issue.ask(reason), &mut wakes) };
+        let told = unsafe { node::deliver(NonNull::from(&self.node), &Issue::ask(&issue, reason), &mut wakes) };
         wakes.wake();
         if !told {
             issue.set_unwinding(true);

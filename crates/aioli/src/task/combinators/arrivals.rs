@@ -52,6 +52,11 @@ impl Arrivals {
         self.shared.get_or_insert_default().add(number);
     }
 
+    /// Counts all of that many as arrived, lowest number first.
+    pub(super) fn add_all(&mut self, count: usize) {
+        self.taken = (0..count).collect();
+    }
+
     /// The next, in the order in which they were woken; the same one may come more than once. `Pending`: `cx` is woken with
     /// the next.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
@@ -68,22 +73,25 @@ impl Arrivals {
         self.taken.pop_front().map_or(Poll::Pending, Poll::Ready)
     }
 
+    /// The next of those that were taken.
+    pub(super) fn pop(&mut self) -> Option<usize> {
+        self.taken.pop_front()
+    }
+
     /// One who was given out, and could not be dealt with, is the next again.
     pub(super) fn put_back(&mut self, number: usize) {
         self.taken.push_front(number);
     }
 
-    /// All that have arrived, each once, lowest number first; `cx` is woken with the next.
-    pub(super) fn take_all(&mut self, cx: &Context<'_>) -> Vec<usize> {
+    /// Takes all that have arrived, to be given out lowest number first; `cx` is woken with the next.
+    pub(super) fn take_sorted(&mut self, cx: &Context<'_>) {
         let shared = self.shared.get_or_insert_default();
         let mut state = shared.0.lock();
-        let mut all: Vec<_> = state.arrived.drain(..).collect();
+        self.taken.append(&mut state.arrived);
         let old = state.wait(cx);
         drop(state);
         drop(old);
-        all.sort_unstable();
-        all.dedup();
-        all
+        self.taken.make_contiguous().sort_unstable();
     }
 
     /// Looks at the task with that number. `Ready(None)`: it is running and will arrive when it is over, or its outcome was

@@ -1,6 +1,7 @@
 //! The first of several futures to finish, and the others cleaned up.
 
 use super::arrivals::Arrivals;
+use crate::task::poll_budget;
 use aioli_executor::Scoped;
 use std::{
     fmt,
@@ -166,15 +167,12 @@ impl<B: Branches<T>, T> Race<B, T> {
         }
         if has_finished && self.winner.is_none() {
             self.winner = Some(number);
-            self.cancel_losers(number);
-        }
-    }
-
-    fn cancel_losers(&mut self, winner: usize) {
-        for number in (0..self.wakers.len()).filter(|&number| number != winner) {
-            let cx = &mut Context::from_waker(&self.wakers[number]);
-            self.branches.branch(number).cancel(cx);
-            self.poll_branch(number);
+            for loser in (0..self.wakers.len()).filter(|&loser| loser != number) {
+                let cx = &mut Context::from_waker(&self.wakers[loser]);
+                self.branches.branch(loser).cancel(cx);
+            }
+            // Each is to be polled until it has ended, this one, too.
+            self.arrivals.add_all(self.wakers.len());
         }
     }
 }
@@ -184,22 +182,28 @@ impl<B: Branches<T>, T> Future for Race<B, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let this = &mut *self;
-        // Only one look at each: one that wakes itself has its next turn when others have had theirs.
-        let arrived = this.arrivals.take_all(cx);
         if this.wakers.is_empty() {
             let count = this.branches.count();
             this.wakers = (0..count).map(|number| this.arrivals.waker(number)).collect();
-            for number in 0..count {
-                if this.winner.is_none() {
+            this.arrivals.add_all(count);
+        }
+        // One that wakes itself has its next turn when others of the loop have had theirs.
+        let mut has_taken = false;
+        while this.left > 0 {
+            match this.arrivals.pop() {
+                Some(number) => {
+                    if poll_budget(cx).is_pending() {
+                        this.arrivals.put_back(number);
+                        return Poll::Pending;
+                    }
                     this.poll_branch(number);
                 }
+                None if has_taken => return Poll::Pending,
+                None => {
+                    this.arrivals.take_sorted(cx);
+                    has_taken = true;
+                }
             }
-        }
-        for number in arrived {
-            this.poll_branch(number);
-        }
-        if this.left > 0 {
-            return Poll::Pending;
         }
         Poll::Ready(this.value.take().expect("a race was polled after it was ready"))
     }

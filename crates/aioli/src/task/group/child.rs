@@ -16,9 +16,22 @@ mod sealed {
     pub trait Sealed {}
     impl<T, E> Sealed for Result<T, E> {}
     impl Sealed for () {}
+    impl Sealed for super::Never {}
+
+    /// A way to say `!` that is stable.
+    pub trait Returns {
+        type Output;
+    }
+
+    impl<T> Returns for fn() -> T {
+        type Output = T;
+    }
 }
 
-/// What a child of a group gives: a `Result` with the group's error, or nothing, if it cannot fail.
+/// What a child gives that goes on for ever.
+type Never = <fn() -> ! as sealed::Returns>::Output;
+
+/// What a child of a group gives: a `Result` with the group's error; or nothing, if it cannot fail; or it goes on for ever.
 #[diagnostic::on_unimplemented(
     message = "a child of this group gives `Result<_, {E}>` or `()`, and not `{Self}`",
     note = "to convert another error: `async {{ Ok(child.await?) }}`; to give a value and no error: `async {{ Ok(child.await) }}`",
@@ -48,9 +61,17 @@ impl<E> ChildOutput<E> for () {
     }
 }
 
+impl<E> ChildOutput<E> for Never {
+    type Value = Never;
+
+    fn into_result(self) -> Result<Never, E> {
+        self
+    }
+}
+
 pin_project! {
     /// The future of a child's task.
-    pub(super) struct Child<F, E> {
+    pub(super) struct Child<F, E: 'static> {
         // `None` once it has ended.
         #[pin]
         future: Option<F>,
@@ -58,7 +79,7 @@ pin_project! {
         membership: Option<Membership<E>>,
     }
 
-    impl<F, E> PinnedDrop for Child<F, E> {
+    impl<F, E: 'static> PinnedDrop for Child<F, E> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(membership) = this.membership.take() {
@@ -76,7 +97,7 @@ pub(super) struct Membership<E> {
     pub(super) seat: Seat,
 }
 
-impl<E> Membership<E> {
+impl<E: 'static> Membership<E> {
     fn leave(self, error: Option<TaskError<E>>) {
         self.members.leave(self.seat, error).each(cancel);
     }
@@ -86,7 +107,7 @@ pub(super) fn cancel(task: TaskRef) {
     task.cancel();
 }
 
-impl<F, E> Child<F, E> {
+impl<F, E: 'static> Child<F, E> {
     pub(super) fn new(future: F, membership: Membership<E>) -> Self {
         Self {
             future: Some(future),
@@ -95,7 +116,7 @@ impl<F, E> Child<F, E> {
     }
 }
 
-impl<F, E> Future for Child<F, E>
+impl<F, E: 'static> Future for Child<F, E>
 where
     F: Future,
     F::Output: ChildOutput<E>,

@@ -1,6 +1,7 @@
 //! What a group says when it fails, and when it takes no more children.
 
-use crate::task::{Panic, TaskError};
+use crate::task::{JoinError, Panic, TaskError};
+use aioli_executor::roster::Failure;
 use std::{
     any::Any,
     error::Error,
@@ -141,4 +142,32 @@ impl<F> fmt::Debug for GroupClosed<F> {
     }
 }
 
-impl<F> Error for GroupClosed<F> {}
+impl<F> Error for GroupClosed<F> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&NoMore)
+    }
+}
+
+/// What every `GroupClosed` can be known by, whatever its future is.
+#[derive(Debug)]
+struct NoMore;
+
+impl Display for NoMore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no child can be added to a group that does not go on")
+    }
+}
+
+impl Error for NoMore {}
+
+impl<E: 'static> Failure for TaskError<E> {
+    fn is_echo(&self) -> bool {
+        let TaskError::Failed(error) = self else { return false };
+        let Some(error) = (error as &dyn Any).downcast_ref::<BoxError>() else {
+            return false;
+        };
+        error.is::<ChildFailed>()
+            || error.downcast_ref::<JoinError>().is_some_and(JoinError::is_cancelled)
+            || error.source().is_some_and(|source| source.is::<NoMore>())
+    }
+}

@@ -19,16 +19,16 @@ mod run;
 pub use child::ChildOutput;
 pub use error::{BoxError, ChildFailed, GroupClosed, GroupError};
 pub use handle::{GroupHandle, GroupTask};
+pub use run::GroupScope;
 
 use crate::task::{TaskError, TaskRef, defer};
 use aioli_executor::roster::Roster;
 use child::cancel;
 use ending::Ending;
-use run::Run;
 use std::{
     fmt::{self, Display},
-    future::{self, Future},
-    ops::{AsyncFnOnce, Deref},
+    future::{self, Future, Ready},
+    ops::Deref,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -103,9 +103,10 @@ impl TaskGroup {
     ///
     /// Dropped midway by a foreign combinator, it drops the body, cancels the children, and defers waiting for them to the scope
     /// around.
-    pub fn scope<F, V>(body: F) -> impl Future<Output = Result<V, GroupError>>
+    pub fn scope<B, F, V>(body: B) -> GroupScope<F, V>
     where
-        F: AsyncFnOnce(GroupHandle) -> Result<V, BoxError>,
+        B: FnOnce(GroupHandle) -> F,
+        F: Future<Output = Result<V, BoxError>>,
     {
         Self::typed_scope(body)
     }
@@ -147,13 +148,14 @@ where
     /// # Cancel safety
     ///
     /// As [`scope`](TaskGroup::scope).
-    pub async fn typed_scope<F, V>(body: F) -> Result<V, GroupError<E>>
+    pub fn typed_scope<B, F, V>(body: B) -> GroupScope<F, V, E>
     where
-        F: AsyncFnOnce(GroupHandle<E>) -> Result<V, E>,
+        B: FnOnce(GroupHandle<E>) -> F,
+        F: Future<Output = Result<V, E>>,
     {
         let group = Self::default();
         let body = body(group.handle());
-        Run::new(group, body).await
+        GroupScope::new(group, body)
     }
 
     /// A handle for children, to create further ones.
@@ -172,8 +174,8 @@ where
     /// # Cancel safety
     ///
     /// As [`scope`](TaskGroup::scope).
-    pub async fn join(self) -> Result<(), GroupError<E>> {
-        Run::new(self, future::ready(Ok(()))).await
+    pub fn join(self) -> GroupScope<Ready<Result<(), E>>, (), E> {
+        GroupScope::new(self, future::ready(Ok(())))
     }
 
     fn members(&self) -> &Arc<Members<E>> {

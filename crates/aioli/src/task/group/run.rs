@@ -1,13 +1,13 @@
 //! The owner of a group at work: runs the body, cancels everybody when something fails or when it is cancelled itself, and
 //! waits until all have ended.
 
-use super::{GroupError, Members, TaskGroup, child::cancel, ending::Ending};
+use super::{BoxError, GroupError, Members, TaskGroup, child::cancel, ending::Ending};
 use crate::task::{CancelledError, Resume, TaskError, TaskRef};
 use aioli_executor::Scoped;
 use pin_project_lite::pin_project;
 use std::{
     any::Any,
-    fmt::Display,
+    fmt::{self, Display},
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
@@ -15,14 +15,16 @@ use std::{
 };
 
 pin_project! {
-    /// A group with its body. Dropped midway, the body goes first, and then the group, which defers waiting for its end.
-    pub(super) struct Run<F, V, E>
+    /// A group with its body. Made by [`TaskGroup::scope`] and [`TaskGroup::join`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct GroupScope<F, V, E = BoxError>
     where
         F: Future<Output = Result<V, E>>,
         E: Display,
         E: Send,
         E: 'static,
     {
+        // Dropped midway, the body goes first, and then the group, which defers waiting for its end.
         #[pin]
         body: Scoped<Caught<F>>,
         came: Came<V>,
@@ -45,7 +47,7 @@ enum Came<V> {
     Nothing,
 }
 
-impl<F, V, E> Run<F, V, E>
+impl<F, V, E> GroupScope<F, V, E>
 where
     F: Future<Output = Result<V, E>>,
     E: Display + Send + 'static,
@@ -63,7 +65,7 @@ where
     }
 }
 
-impl<F, V, E> Future for Run<F, V, E>
+impl<F, V, E> Future for GroupScope<F, V, E>
 where
     F: Future<Output = Result<V, E>>,
     E: Display + Send + 'static,
@@ -131,6 +133,16 @@ where
     }
 }
 
+impl<F, V, E> fmt::Debug for GroupScope<F, V, E>
+where
+    F: Future<Output = Result<V, E>>,
+    E: Display + Send + 'static,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("GroupScope").field(&self.group).finish()
+    }
+}
+
 /// Cancels the body and the children, each once: where the body awaits a child, that one is cancelled by this.
 fn cancel_with_body<F: Future>(doomed: Vec<TaskRef>, body: Pin<&mut Scoped<F>>, cx: &mut Context<'_>) {
     let before: Vec<_> = doomed.iter().map(TaskRef::cancelling).collect();
@@ -143,7 +155,7 @@ fn cancel_with_body<F: Future>(doomed: Vec<TaskRef>, body: Pin<&mut Scoped<F>>, 
 }
 
 /// The body has ended, and this came of it; it was dropped if that is `None`.
-fn settle<V, E>(outcome: Option<Result<Result<V, E>, Box<dyn Any + Send>>>, members: &Members<E>) -> Came<V> {
+fn settle<V, E: 'static>(outcome: Option<Result<Result<V, E>, Box<dyn Any + Send>>>, members: &Members<E>) -> Came<V> {
     members.end_body().each(cancel);
     match outcome {
         Some(Ok(Ok(value))) => Came::Value(value),
