@@ -3,7 +3,7 @@
 mod common;
 
 use aioli::{
-    BoxError, Builder, ChildFailed, GroupError, GroupHandle, TaskError, TaskGroup, TaskRef, catch_cancelled,
+    BoxError, Builder, ChildFailed, EventLoop, GroupError, GroupHandle, TaskError, TaskGroup, TaskRef, catch_cancelled,
     create_task, current_task, defer, finally, gather, sleep, timeout, uncancellable, yield_now,
 };
 use common::{Census, LONG, Log, WORKERS, message, ms, poll_once, until};
@@ -921,6 +921,33 @@ fn a_child_can_outlive_its_handle_but_not_its_group() {
         .await
         .unwrap();
         assert!(ended.load(SeqCst));
+    });
+}
+
+#[test]
+fn errors_of_a_dropped_group_go_to_the_exception_handler() {
+    on_all(async || {
+        let log = Log::default();
+        let theirs = log.clone();
+        EventLoop::current().set_exception_handler(move |error| theirs.add(error.message()));
+        let owner = create_task(async {
+            let group = Typed::default();
+            group.create_task(fails(1, "seen by nobody")).unwrap();
+            sleep(ms(5)).await;
+            drop(group);
+            let group = Typed::default();
+            group
+                .create_task(async { uncancellable(fails(1, "nor this")).await })
+                .unwrap();
+            yield_now().await;
+            drop(group);
+        });
+        owner.await.unwrap();
+        until(|| log.lines().len() == 2).await;
+        assert_eq!(
+            log.lines(),
+            ["the group failed: seen by nobody", "the group failed: nor this"]
+        );
     });
 }
 

@@ -2,6 +2,8 @@
 
 mod combinators;
 mod create;
+mod group;
+mod threadsafe;
 mod to_thread;
 mod yield_now;
 
@@ -12,9 +14,14 @@ pub use aioli_executor::{
 };
 pub use combinators::{
     AsCompleted, AsCompletedWithin, AsTaskRef, FirstError, FirstFailure, Gather, GatherItems, Race, RaceItems,
-    ReturnWhen, Settle, Shield, Shieldable, TaskError, Wait, as_completed, gather, gather_settled, race, shield,
+    ReturnWhen, Rule, Settle, Shield, Shieldable, TaskError, Wait, as_completed, gather, gather_settled, race, shield,
     try_gather, wait,
 };
 pub use create::{all_tasks, create_fallible_task, create_local_task, create_task};
+pub use group::{
+    BodyOutput, BoxError, ChildFailed, ChildOutput, GroupClosed, GroupError, GroupHandle, GroupScope, GroupTask,
+    TaskGroup,
+};
+pub use threadsafe::{ThreadsafeFuture, run_coroutine_threadsafe};
 pub use to_thread::{ToThread, to_thread};
 pub use yield_now::{YieldNow, yield_now};

@@ -7,5 +7,6 @@ mod harness;
 mod index;
 mod shield;
 mod sync;
+mod task_group;
 mod tasks;
 mod timeouts;

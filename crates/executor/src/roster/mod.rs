@@ -5,8 +5,8 @@
 //!
 //! # Protocol
 //!
-//! One lock guards everything, and nobody else's code runs under it: what is to be woken, cancelled or dropped is handed
-//! out. A group goes through three phases:
+//! One lock guards everything, and nobody else's code runs under it (but for `is_echo`, which only looks): what is to be woken,
+//! cancelled or dropped is handed out. A group goes through three phases:
 //!
 //! | phase | meaning | moves to |
 //! |---|---|---|
@@ -28,8 +28,7 @@
 //! given out once, and whoever sits down after that is told to cancel its task itself. So each member is cancelled once.
 //!
 //! *Echoes.* A member, or the body, that looks at another one may find that one cancelled or failed before its own cancellation has
-//! reached it, and fail on its part. Such an error says nothing but that the group is ending. It counts only if the group is not:
-//! see [`Failure`].
+//! reached it, and fail on its part. Such an error says nothing but that the group is ending, and counts only if the group is not.
 //!
 //! *The end.* The owner asks in [`poll_over`](Roster::poll_over). That nobody is seated is looked at, and the owner's waker is left,
 //! in one critical section: a member that leaves before is seen, and one that leaves after finds the waker. The group is closed in
@@ -59,14 +58,12 @@ impl Member for crate::TaskRef {
     }
 }
 
-/// What goes wrong in a group.
-pub trait Failure {
-    /// Whether it is no news in a group that is ending.
-    fn is_echo(&self) -> bool;
-}
-
 /// What the members of a group and its owner share. `E` is what goes wrong.
-pub struct Roster<M, E>(Mutex<State<M, E>>);
+pub struct Roster<M, E> {
+    state: Mutex<State<M, E>>,
+    /// Whether an error is no news in a group that is ending.
+    is_echo: fn(&E) -> bool,
+}
 
 struct State<M, E> {
     phase: Phase,
@@ -122,29 +119,32 @@ impl<M> Doomed<M> {
     }
 }
 
-impl<M: Member, E: Failure> Roster<M, E> {
-    /// An open group without members.
-    pub fn new() -> Self {
-        Self(Mutex::new(State {
-            phase: Phase::Open,
-            seats: Seats::new(),
-            stragglers: VecDeque::new(),
-            errors: Vec::new(),
-            has_body: false,
-            doomed: false,
-            owner: None,
-        }))
+impl<M: Member, E> Roster<M, E> {
+    /// An open group without members. `is_echo` says of an error that it is no news in a group that is ending.
+    pub fn new(is_echo: fn(&E) -> bool) -> Self {
+        Self {
+            state: Mutex::new(State {
+                phase: Phase::Open,
+                seats: Seats::new(),
+                stragglers: VecDeque::new(),
+                errors: Vec::new(),
+                has_body: false,
+                doomed: false,
+                owner: None,
+            }),
+            is_echo,
+        }
     }
 
     /// A member is about to be created. `None`: the group takes no more.
     pub fn enter(&self) -> Option<Seat> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         (state.phase == Phase::Open).then(|| state.seats.take())
     }
 
     /// The member has been created. `false`: the group is ending, and the caller has to cancel it.
     pub fn sit(&self, seat: Seat, name: M) -> bool {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let stays = !state.doomed;
         let mut owner = None;
         if let Some(left) = state.seats.sit(seat, name) {
@@ -156,10 +156,9 @@ impl<M: Member, E: Failure> Roster<M, E> {
         stays
     }
 
-    /// The future of the member is gone; with an error, that ends the group, if nobody has before. The error is there before
-    /// the owner can find that all have left.
+    /// The future of the member is gone; with an error, that ends the group, if nobody has before.
     pub fn leave(&self, seat: Seat, error: Option<E>) -> Doomed<M> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         let mut over = [None, None];
         for slot in &mut over {
             if state.stragglers.front().is_some_and(M::is_over) {
@@ -170,7 +169,7 @@ impl<M: Member, E: Failure> Roster<M, E> {
             state.stragglers.push_back(name);
         }
         let mut doomed = match error {
-            Some(error) => state.fail(error),
+            Some(error) => state.fail(error, self.is_echo),
             None => Doomed::nobody(),
         };
         doomed.owner = doomed.owner.or_else(|| state.owner_if_empty());
@@ -182,22 +181,22 @@ impl<M: Member, E: Failure> Roster<M, E> {
 
     /// The body failed: ends the group, if nobody has before. By the owner, who has not seen the end.
     pub fn fail(&self, error: E) -> Doomed<M> {
-        self.0.lock().fail(error)
+        self.state.lock().fail(error, self.is_echo)
     }
 
     /// Ends the group, if nobody has before; nothing went wrong.
     pub fn end(&self) -> Doomed<M> {
-        self.0.lock().end()
+        self.state.lock().end()
     }
 
     /// The owner begins to run a body.
     pub fn begin_body(&self) {
-        self.0.lock().has_body = true;
+        self.state.lock().has_body = true;
     }
 
     /// The owner's body is gone. If the group is ending, the members are as good as [`take_doomed`](Self::take_doomed).
     pub fn end_body(&self) -> Doomed<M> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.has_body = false;
         Doomed::all(state.take_doomed())
     }
@@ -205,13 +204,13 @@ impl<M: Member, E: Failure> Roster<M, E> {
     /// For the owner, while it runs a body: if the group is ending, the members to be cancelled along with the body, the
     /// first time. `None`: there is nothing to be done.
     pub fn take_doomed(&self) -> Option<Vec<M>> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         (state.phase == Phase::Ending && !state.doomed).then(|| state.take_doomed())
     }
 
     /// For the owner, when its body is gone: waits until nobody is seated. `Ready`: see [`Over`].
     pub fn poll_over(&self, cx: &mut Context<'_>) -> Poll<Over<M, E>> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if !state.seats.is_empty() {
             let old = state.register(cx);
             drop(state);
@@ -228,7 +227,7 @@ impl<M: Member, E: Failure> Roster<M, E> {
     /// For the owner, while it runs a body: it will be woken when somebody ends the group. `false`: somebody has, and the
     /// members are still to be taken.
     pub fn register(&self, cx: &mut Context<'_>) -> bool {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.phase == Phase::Ending && !state.doomed {
             return false;
         }
@@ -239,9 +238,9 @@ impl<M: Member, E: Failure> Roster<M, E> {
     }
 }
 
-impl<M: Member, E: Failure> State<M, E> {
-    fn fail(&mut self, error: E) -> Doomed<M> {
-        if self.phase == Phase::Open || !error.is_echo() {
+impl<M: Member, E> State<M, E> {
+    fn fail(&mut self, error: E, is_echo: fn(&E) -> bool) -> Doomed<M> {
+        if self.phase == Phase::Open || !is_echo(&error) {
             self.errors.push(error);
         }
         self.end()
@@ -286,15 +285,9 @@ impl<M: Member, E: Failure> State<M, E> {
     }
 }
 
-impl<M: Member, E: Failure> Default for Roster<M, E> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl<M, E> fmt::Debug for Roster<M, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.0.lock();
+        let state = self.state.lock();
         f.debug_struct("Roster")
             .field("phase", &state.phase)
             .field("members", &state.seats.len())

@@ -70,8 +70,8 @@ impl<F: Future> Future for CatchCancelled<F> {
                 });
             }
             this.body.as_mut().open_frame(Kind::Frame, cx);
-            // A timeout around may have asked for it just now.
-            if this.taken.is_some() || !this.body.has_request() {
+            // What came may have waited for a frame inside, which closed just now.
+            if this.taken.is_some() || !this.body.can_take() {
                 return Poll::Pending;
             }
         }

@@ -19,15 +19,16 @@
 //!
 //! A future that finds itself in the task that owns its node (`link` is `LINKED` and `owner` is the current task) is one
 //! with the tree, since both are on this thread: it may do anything, at no atomic cost. Elsewhere it goes from `LINKED` to `BUSY`,
-//! which keeps the owner from ending; wakes the owner, which may be waiting for this frame; and leaves the node behind as `GONE`. The
-//! tree follows the pointer of a node to a task that is joined, which belongs to the future, only while `BUSY`.
+//! which keeps the owner from ending while it takes a reference to it; leaves the node behind as `GONE`; and then, not earlier,
+//! tells the owner, which may be waiting for this frame: the owner finds it gone when it looks, and lets what came to it go
+//! on. The tree follows the pointer of a node to a task that is joined, which belongs to the future, only while `BUSY`.
 //!
 //! Every transition acquires what the one before released.
 
 use super::issue::{Issue, Request};
 use crate::{
     current,
-    task::{Header, Tree},
+    task::{Header, TaskRef, Tree},
 };
 use aioli_primitives::{
     hint,
@@ -252,6 +253,11 @@ impl Node {
         }
     }
 
+    /// Whether the future has left the node.
+    fn is_left(&self) -> bool {
+        self.link.load(Acquire) == GONE
+    }
+
     fn disengage(&self, link: u8) {
         self.link.store(link, Release);
     }
@@ -352,9 +358,8 @@ unsafe fn visit(node: NonNull<Node>, wakes: &mut Wakes, f: &mut impl FnMut(NonNu
     // SAFETY: by the contract of this function; children are in the same tree.
     unsafe {
         for child in node.as_ref().children() {
-            if child.as_ref().link.load(Acquire) == GONE {
-                child.as_ref().leave_tree(wakes);
-                Node::free(child);
+            if child.as_ref().is_left() {
+                bury(child, wakes);
                 continue;
             }
             open |= match child.as_ref().kind.get() {
@@ -375,6 +380,49 @@ unsafe fn visit(node: NonNull<Node>, wakes: &mut Wakes, f: &mut impl FnMut(NonNu
         }
     }
     open
+}
+
+/// Takes out of the tree what its futures have left.
+///
+/// # Safety
+///
+/// As [`deliver`].
+pub(super) unsafe fn sweep(node: NonNull<Node>, wakes: &mut Wakes) {
+    // SAFETY: by the contract of this function; children are in the same tree.
+    unsafe {
+        for child in node.as_ref().children() {
+            if child.as_ref().is_left() {
+                bury(child, wakes);
+            } else {
+                sweep(child, wakes);
+            }
+        }
+    }
+}
+
+/// Takes a node out of the tree that its future has left. Whoever is around may have waited for it to close.
+///
+/// # Safety
+///
+/// As [`deliver`]; nobody points to the node after this.
+unsafe fn bury(node: NonNull<Node>, wakes: &mut Wakes) {
+    // SAFETY: by the contract of this function; parents are in the same tree.
+    unsafe {
+        let mut around = node.as_ref().parent.get();
+        node.as_ref().leave_tree(wakes);
+        Node::free(node);
+        while let Some(node) = around {
+            if let Some(post) = &mut *node.as_ref().post.borrow_mut() {
+                if !post.mail.is_empty() {
+                    wakes.push(post.waker.take());
+                }
+                if let Some(issue) = post.issue.as_ref().filter(|issue| issue.is_unwinding()) {
+                    wakes.push(issue.take_waker());
+                }
+            }
+            around = node.as_ref().parent.get();
+        }
+    }
 }
 
 /// A request comes to a frame. `false`: it cannot do anything with it.
@@ -433,7 +481,9 @@ pub(super) unsafe fn forward(from: NonNull<Node>, request: &Request, wakes: &mut
             return true;
         }
         if matches!(node.kind.get(), Kind::Frame | Kind::Wall) {
-            node.post().mail.push(Issue::again(&request.issue, request.reason.clone()));
+            node.post()
+                .mail
+                .push(Issue::again(&request.issue, request.reason.clone()));
             wakes.push(node.take_waker());
             return true;
         }
@@ -594,9 +644,18 @@ impl Drop for Place {
                 wakes.wake();
             }
         } else if it.engage() {
-            // SAFETY: the owner cannot end while its node is `BUSY`.
-            unsafe { crate::task::wake(it.owner.get().expect("a linked node has an owner")) };
+            let owner = it.owner.get().expect("a linked node has an owner");
+            // It cannot end while its node is `BUSY`, and so is there to be referred to.
+            let _kept = TaskRef::new(owner);
             it.disengage(GONE);
+            // SAFETY: the reference keeps the task.
+            unsafe {
+                // A tree that has no root has given its node nothing that could go on.
+                if let Some(extras) = owner.as_ref().extras() {
+                    extras.root.has_been_left();
+                }
+                crate::task::wake(owner);
+            }
         } else {
             // SAFETY: `HOMELESS`, so in no tree, and its children are gone.
             unsafe { Node::free(node) };

@@ -10,7 +10,10 @@ use crate::{
     current,
     task::{self, Header},
 };
-use aioli_primitives::sync::Arc;
+use aioli_primitives::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::*},
+};
 use std::{
     cell::{Cell, RefCell},
     ptr::NonNull,
@@ -132,17 +135,22 @@ impl Scope {
         }
     }
 
+    /// Whether something came to this frame that nobody inside is to have first.
+    pub(super) fn can_take(&self) -> bool {
+        // SAFETY: the node is in the current task's tree.
+        let node = self.here().filter(|node| unsafe { node.as_ref() }.has_mail());
+        let mut wakes = Wakes::default();
+        // SAFETY: as above.
+        let can = node.is_some_and(|node| unsafe { !node::has_open_frames(node, &mut wakes) });
+        wakes.wake();
+        can
+    }
+
     /// Takes what came to this frame, if nobody inside is to have it first.
     pub(super) fn take(&self) -> Option<Vec<Request>> {
-        let node = self.here()?;
-        let mut wakes = Wakes::default();
-        // SAFETY: the node is in the current task's tree.
-        let mail = unsafe {
-            let free = node.as_ref().has_mail() && !node::has_open_frames(node, &mut wakes);
-            free.then(|| node.as_ref().take_mail())
-        };
-        wakes.wake();
-        mail
+        let node = self.here().filter(|_| self.can_take());
+        // SAFETY: the node is the current task's.
+        node.map(|node| unsafe { node.as_ref() }.take_mail())
     }
 
     /// Is a frame no longer. What came and was not taken goes on outward.
@@ -154,11 +162,11 @@ impl Scope {
 
 /// Whether a scope with that issue and that node is to drop its body.
 fn must_drop(issue: &Arc<Issue>, node: Option<NonNull<Node>>, cx: &Context<'_>) -> bool {
+    // Before it is asked how things stand: who changes that later wakes this one.
+    issue.register(cx);
     if !issue.is_unwinding() {
         return false;
     }
-    // Before it is asked whether somebody holds: who lets go later wakes this one.
-    issue.register(cx);
     let mut wakes = Wakes::default();
     // SAFETY: the node is in the current task's tree.
     let told = node.is_some_and(|node| unsafe { node::deliver(node, &Issue::again(issue, None), &mut wakes) });
@@ -218,6 +226,9 @@ pub(crate) struct Root {
     node: Node,
     /// The node that the task had before it had a root. The runner puts it under the root when it next comes by.
     inherited: Cell<Option<NonNull<Node>>>,
+    /// A future has left a node of this tree, on some other thread. Set with `Release` after that, and cleared with
+    /// `Acquire` before the runner looks for it.
+    left: AtomicBool,
     issue: RefCell<Option<Arc<Issue>>>,
     pub(super) deferred: Queue,
 }
@@ -227,6 +238,7 @@ impl Root {
         Self {
             node: Node::root(),
             inherited: Cell::new(None),
+            left: AtomicBool::new(false),
             issue: RefCell::new(None),
             deferred: Queue::new(),
         }
@@ -262,9 +274,28 @@ impl Root {
         told
     }
 
+    /// On any thread: a future has left a node of this tree. The task is to be woken after that.
+    pub(crate) fn has_been_left(&self) {
+        self.left.store(true, Release);
+    }
+
+    /// Lets the tree notice which futures have left it.
+    #[inline]
+    fn sweep(&self) {
+        // A swap alone would do, and a load is cheaper.
+        if self.left.load(Relaxed) && self.left.swap(false, Acquire) {
+            self.adopt_inherited();
+            let mut wakes = Wakes::default();
+            // SAFETY: the runner calls.
+            unsafe { node::sweep(NonNull::from(&self.node), &mut wakes) };
+            wakes.wake();
+        }
+    }
+
     /// Whether the future is to be dropped now.
     #[inline]
     pub(crate) fn must_drop(&self, cx: &Context<'_>) -> bool {
+        self.sweep();
         self.issue.borrow().is_some() && {
             self.adopt_inherited();
             let issue = self.issue.borrow().clone().expect("just looked");
@@ -297,7 +328,10 @@ impl Root {
     /// Runs deferred work as far as it goes. `true`: all of it is done.
     #[inline]
     pub(crate) fn poll_deferred(&self, cx: &mut Context<'_>) -> bool {
-        self.deferred.is_empty() || self.deferred.poll(cx)
+        self.deferred.is_empty() || {
+            self.sweep();
+            self.deferred.poll(cx)
+        }
     }
 
     /// Gives deferred work up.

@@ -105,12 +105,9 @@ impl<F: Future> Scoped<F> {
         self.scope.take().map(CancelledError::take)
     }
 
-    /// Whether [`take`](Self::take) would give something, as far as this frame knows.
-    pub(super) fn has_request(&self) -> bool {
-        // SAFETY: the node is the current task's.
-        self.scope
-            .here()
-            .is_some_and(|node| unsafe { node.as_ref() }.has_mail())
+    /// Whether [`take`](Self::take) would give something.
+    pub(super) fn can_take(&self) -> bool {
+        self.scope.can_take()
     }
 
     /// Is a frame no longer: what came and was not taken goes on outward.

@@ -105,14 +105,15 @@ impl<T> Future for Join<T> {
         match &polled {
             Poll::Pending => this.frame.open(task.as_ptr()),
             Poll::Ready(outcome) => {
-                this.task = None;
+                // Before the task may be freed: the frame points to it.
                 if matches!(outcome, Err(JoinError::Cancelled)) {
                     this.resumed = this.frame.resume();
-                    if this.resumed {
-                        return Poll::Pending;
-                    }
                 } else {
                     this.frame.swallow();
+                }
+                this.task = None;
+                if this.resumed {
+                    return Poll::Pending;
                 }
             }
         }

@@ -5,7 +5,7 @@
 //! It has to know of a failure at once, whichever task it is, and should cost next to nothing where tasks just give their
 //! values. So it looks in three steps:
 //!
-//! 1. At the tasks in order, up to the first that is not over. Then it gives way once, leaving no waker anywhere. On one
+//! 1. At the tasks in order, up to the first that is not over. Then it gives way once, without touching that one. On one
 //!    worker this gives each task that it created its first turn.
 //! 2. At all of them, once. Most small tasks are over by now, and have cost one look. Each that is not gets a waker of its
 //!    own (an allocation), which says who it is; see [`Arrivals`].
@@ -149,6 +149,8 @@ pub struct Gather<S: Slots> {
     resumed: bool,
 }
 
+const SPENT: &str = "a gathering was polled after it had given its result";
+
 /// What ends it at once.
 type Error<S> = <<S as Slots>::Rule as Rule>::Error;
 
@@ -170,18 +172,11 @@ impl<S: Slots> Gather<S> {
         }
     }
 
-    fn slots(&mut self) -> &mut S {
-        self.slots
-            .as_mut()
-            .expect("a gathering was polled after it had given its result")
-    }
-
     /// A request has come: all that are not over are told.
     fn cancel(&mut self, cancelled: CancelledError) {
-        if self.end.is_none() {
-            self.end = Some(EndOfAll::of(self.slots()));
-        }
-        self.end.as_ref().expect("just made").cancel(cancelled.reason());
+        let slots = self.slots.as_mut().expect(SPENT);
+        let end = self.end.get_or_insert_with(|| EndOfAll::of(slots));
+        end.cancel(cancelled.reason());
         self.cancelled.push(cancelled);
     }
 
@@ -198,15 +193,14 @@ impl<S: Slots> Gather<S> {
 
     /// Takes outcomes, until a failure or the last. `Pending`: `cx` will be woken with the next.
     fn poll_outcomes(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error<S>>> {
-        while self.next < self.slots().count() {
-            let next = self.next;
-            let is_running = |task: &TaskRef| !task.is_finished();
-            if !self.gave_way && self.slots().slot(next).task().is_some_and(is_running) {
+        let count = self.slots.as_ref().expect(SPENT).count();
+        while self.next < count {
+            if !self.gave_way && self.is_running(self.next) {
                 self.gave_way = true;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            ready!(self.poll_slot(next, cx))?;
+            ready!(self.poll_slot(self.next, cx))?;
             self.next += 1;
         }
         while self.left > 0 {
@@ -222,9 +216,14 @@ impl<S: Slots> Gather<S> {
         Poll::Ready(Ok(()))
     }
 
+    fn is_running(&mut self, number: usize) -> bool {
+        let slots = self.slots.as_mut().expect(SPENT);
+        slots.slot(number).task().is_some_and(|task| !task.is_finished())
+    }
+
     /// Takes one's outcome, or sees to it that it arrives when it has one. `Pending`: not in this turn.
     fn poll_slot(&mut self, number: usize, cx: &mut Context<'_>) -> Poll<Result<(), Error<S>>> {
-        let slots = self.slots.as_mut().expect("the caller has looked");
+        let slots = self.slots.as_mut().expect(SPENT);
         let polled = ready!(self.arrivals.poll_slot(number, slots.slot(number), cx));
         self.left -= usize::from(polled.is_some());
         Poll::Ready(polled.unwrap_or(Ok(())))

@@ -26,6 +26,6 @@ pub use as_completed::{AsCompleted, AsCompletedWithin, as_completed};
 pub use gather::{Gather, gather, gather_settled, try_gather};
 pub use items::GatherItems;
 pub use race::{Race, RaceItems, race};
-pub use rule::{FirstError, FirstFailure, Settle, TaskError};
+pub use rule::{FirstError, FirstFailure, Rule, Settle, TaskError};
 pub use shield::{Shield, Shieldable, shield};
 pub use wait::{AsTaskRef, ReturnWhen, Wait, wait};

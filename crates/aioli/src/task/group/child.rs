@@ -71,7 +71,7 @@ impl<E> ChildOutput<E> for Never {
 
 pin_project! {
     /// The future of a child's task.
-    pub(super) struct Child<F, E: 'static> {
+    pub(super) struct Child<F, E> {
         // `None` once it has ended.
         #[pin]
         future: Option<F>,
@@ -79,7 +79,7 @@ pin_project! {
         membership: Option<Membership<E>>,
     }
 
-    impl<F, E: 'static> PinnedDrop for Child<F, E> {
+    impl<F, E> PinnedDrop for Child<F, E> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let Some(membership) = this.membership.take() {
@@ -97,7 +97,7 @@ pub(super) struct Membership<E> {
     pub(super) seat: Seat,
 }
 
-impl<E: 'static> Membership<E> {
+impl<E> Membership<E> {
     fn leave(self, error: Option<TaskError<E>>) {
         self.members.leave(self.seat, error).each(cancel);
     }
@@ -107,7 +107,7 @@ pub(super) fn cancel(task: TaskRef) {
     task.cancel();
 }
 
-impl<F, E: 'static> Child<F, E> {
+impl<F, E> Child<F, E> {
     pub(super) fn new(future: F, membership: Membership<E>) -> Self {
         Self {
             future: Some(future),
@@ -116,7 +116,7 @@ impl<F, E: 'static> Child<F, E> {
     }
 }
 
-impl<F, E: 'static> Future for Child<F, E>
+impl<F, E> Future for Child<F, E>
 where
     F: Future,
     F::Output: ChildOutput<E>,

@@ -29,7 +29,7 @@ impl<E> Ending<E> {
 // Nothing is pinned in here.
 impl<E> Unpin for Ending<E> {}
 
-impl<E: 'static> Future for Ending<E> {
+impl<E> Future for Ending<E> {
     type Output = Vec<TaskError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

@@ -1,7 +1,6 @@
 //! What a group says when it fails, and when it takes no more children.
 
 use crate::task::{JoinError, Panic, TaskError};
-use aioli_executor::roster::Failure;
 use std::{
     any::Any,
     error::Error,
@@ -90,7 +89,9 @@ impl<E: fmt::Debug + Display + 'static> Error for GroupError<E> {
     /// The first error that is boxed. Errors of a type of the program's own are in [`failures`](Self::failures).
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         // A `BoxError` is not an `Error` itself, so no bound on `E` lets it in along with types that are.
-        let boxed = self.failures().find_map(|error| (error as &dyn Any).downcast_ref::<BoxError>());
+        let boxed = self
+            .failures()
+            .find_map(|error| (error as &dyn Any).downcast_ref::<BoxError>());
         boxed.map(|error| &**error as _)
     }
 }
@@ -160,14 +161,13 @@ impl Display for NoMore {
 
 impl Error for NoMore {}
 
-impl<E: 'static> Failure for TaskError<E> {
-    fn is_echo(&self) -> bool {
-        let TaskError::Failed(error) = self else { return false };
-        let Some(error) = (error as &dyn Any).downcast_ref::<BoxError>() else {
-            return false;
-        };
-        error.is::<ChildFailed>()
-            || error.downcast_ref::<JoinError>().is_some_and(JoinError::is_cancelled)
-            || error.source().is_some_and(|source| source.is::<NoMore>())
-    }
+/// Whether an error says only that another one of the group has failed, or was cancelled, or that the group takes no more.
+pub(super) fn is_echo<E: 'static>(error: &TaskError<E>) -> bool {
+    let TaskError::Failed(error) = error else { return false };
+    let Some(error) = (error as &dyn Any).downcast_ref::<BoxError>() else {
+        return false;
+    };
+    error.is::<ChildFailed>()
+        || error.downcast_ref::<JoinError>().is_some_and(JoinError::is_cancelled)
+        || error.source().is_some_and(|source| source.is::<NoMore>())
 }

@@ -51,10 +51,7 @@ impl<E: Send + 'static> GroupHandle<E> {
     ///
     /// If no event loop runs on this thread.
     #[track_caller]
-    pub fn create_task<F>(
-        &self,
-        future: F,
-    ) -> Result<GroupTask<<F::Output as ChildOutput<E>>::Value>, GroupClosed<F>>
+    pub fn create_task<F>(&self, future: F) -> Result<GroupTask<<F::Output as ChildOutput<E>>::Value>, GroupClosed<F>>
     where
         F: Future + Send + 'static,
         F::Output: ChildOutput<E>,

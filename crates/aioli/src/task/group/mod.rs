@@ -6,6 +6,7 @@
 //! | `child` | the future of a child's task, which tells the group how it went |
 //! | `run` | the owner at work: the body, cancelling, the end |
 //! | `ending` | waiting for the end |
+//! | `owner` | what becomes of a group that is dropped |
 //! | `error` | what a group says |
 //!
 //! What children on many workers and the owner share is a [`Roster`]: there is the protocol.
@@ -14,24 +15,21 @@ mod child;
 mod ending;
 mod error;
 mod handle;
+mod owner;
 mod run;
 
 pub use child::ChildOutput;
 pub use error::{BoxError, ChildFailed, GroupClosed, GroupError};
 pub use handle::{GroupHandle, GroupTask};
-pub use run::GroupScope;
+pub use run::{BodyOutput, GroupScope};
 
-use crate::task::{TaskError, TaskRef, defer};
+use crate::task::{TaskError, TaskRef};
 use aioli_executor::roster::Roster;
-use child::cancel;
-use ending::Ending;
+use owner::Owner;
 use std::{
     fmt::{self, Display},
     future::{self, Future, Ready},
     ops::Deref,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, Waker},
 };
 
 type Members<E> = Roster<TaskRef, TaskError<E>>;
@@ -70,18 +68,16 @@ type Members<E> = Roster<TaskRef, TaskError<E>>;
 /// * A body that is cancelled while it awaits a child passes that on to the child, as anyone does who awaits a task.
 ///
 /// A `TaskGroup` as a value is for code that has no use for a closure: children are created on it, and [`join`](Self::join) waits for
-/// them. Dropping one that was not joined cancels its children, and defers waiting for them to the scope around (see [`defer`]).
+/// them. Dropping one that was not joined cancels its children, and defers waiting for them to the scope around (see [`defer`](crate::defer)).
 ///
 /// # Errors of one type
 ///
 /// Groups made by [`scope`](Self::scope) and [`new`](Self::new) take any error, boxed, so that `?` works in children and no type
 /// has to be named. For an error of your own there are [`typed_scope`](Self::typed_scope) and [`default`](Self::default):
 /// `TaskGroup::<MyError>::default()`.
-pub struct TaskGroup<E = BoxError>
-where
-    E: Display + Send + 'static,
-{
+pub struct TaskGroup<E = BoxError> {
     handle: GroupHandle<E>,
+    owner: Owner<E>,
 }
 
 impl TaskGroup {
@@ -103,7 +99,7 @@ impl TaskGroup {
     ///
     /// Dropped midway by a foreign combinator, it drops the body, cancels the children, and defers waiting for them to the scope
     /// around.
-    pub fn scope<B, F, V>(body: B) -> GroupScope<F, V>
+    pub fn scope<B, F, V>(body: B) -> GroupScope<F>
     where
         B: FnOnce(GroupHandle) -> F,
         F: Future<Output = Result<V, BoxError>>,
@@ -148,7 +144,7 @@ where
     /// # Cancel safety
     ///
     /// As [`scope`](TaskGroup::scope).
-    pub fn typed_scope<B, F, V>(body: B) -> GroupScope<F, V, E>
+    pub fn typed_scope<B, F, V>(body: B) -> GroupScope<F>
     where
         B: FnOnce(GroupHandle<E>) -> F,
         F: Future<Output = Result<V, E>>,
@@ -174,12 +170,8 @@ where
     /// # Cancel safety
     ///
     /// As [`scope`](TaskGroup::scope).
-    pub fn join(self) -> GroupScope<Ready<Result<(), E>>, (), E> {
+    pub fn join(self) -> GroupScope<Ready<Result<(), E>>> {
         GroupScope::new(self, future::ready(Ok(())))
-    }
-
-    fn members(&self) -> &Arc<Members<E>> {
-        &self.handle.0
     }
 }
 
@@ -188,16 +180,15 @@ where
     E: Display + Send + 'static,
 {
     fn default() -> Self {
+        let owner = Owner::new();
         Self {
-            handle: GroupHandle(Arc::new(Roster::new())),
+            handle: GroupHandle(owner.members.clone()),
+            owner,
         }
     }
 }
 
-impl<E> Deref for TaskGroup<E>
-where
-    E: Display + Send + 'static,
-{
+impl<E> Deref for TaskGroup<E> {
     type Target = GroupHandle<E>;
 
     fn deref(&self) -> &GroupHandle<E> {
@@ -205,32 +196,8 @@ where
     }
 }
 
-impl<E> Drop for TaskGroup<E>
-where
-    E: Display + Send + 'static,
-{
-    fn drop(&mut self) {
-        let members = self.members();
-        members.end_body().each(cancel);
-        members.end().each(cancel);
-        let mut ending = Ending::new(members.clone());
-        match Pin::new(&mut ending).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(errors) => report(errors),
-            Poll::Pending => drop(defer(async { report(ending.await) })),
-        }
-    }
-}
-
-impl<E> fmt::Debug for TaskGroup<E>
-where
-    E: Display + Send + 'static,
-{
+impl<E> fmt::Debug for TaskGroup<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TaskGroup").field(self.members()).finish()
+        f.debug_tuple("TaskGroup").field(&self.owner.members).finish()
     }
-}
-
-/// Nobody is left who would see these errors.
-fn report<E: Display>(errors: Vec<TaskError<E>>) {
-    let _ = errors;
 }

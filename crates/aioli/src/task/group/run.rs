@@ -1,13 +1,13 @@
 //! The owner of a group at work: runs the body, cancels everybody when something fails or when it is cancelled itself, and
 //! waits until all have ended.
 
-use super::{BoxError, GroupError, Members, TaskGroup, child::cancel, ending::Ending};
+use super::{GroupError, Members, TaskGroup, child::cancel, ending::Ending};
 use crate::task::{CancelledError, Resume, TaskError, TaskRef};
 use aioli_executor::Scoped;
 use pin_project_lite::pin_project;
 use std::{
     any::Any,
-    fmt::{self, Display},
+    fmt,
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
@@ -17,23 +17,48 @@ use std::{
 pin_project! {
     /// A group with its body. Made by [`TaskGroup::scope`] and [`TaskGroup::join`].
     #[must_use = "futures do nothing unless awaited"]
-    pub struct GroupScope<F, V, E = BoxError>
+    pub struct GroupScope<F>
     where
-        F: Future<Output = Result<V, E>>,
-        E: Display,
-        E: Send,
-        E: 'static,
+        F: Future,
+        F::Output: BodyOutput,
     {
         // Dropped midway, the body goes first, and then the group, which defers waiting for its end.
         #[pin]
         body: Scoped<Caught<F>>,
-        came: Came<V>,
-        group: TaskGroup<E>,
-        ending: Ending<E>,
+        came: Came<Value<F>>,
+        group: TaskGroup<Failure<F>>,
+        ending: Ending<Failure<F>>,
         // The cancellations that came from outside, until all have ended.
         taken: Vec<CancelledError>,
         // They go on, and there is no more to say.
         resume: Option<Resume>,
+    }
+}
+
+type Value<F> = <<F as Future>::Output as BodyOutput>::Value;
+type Failure<F> = <<F as Future>::Output as BodyOutput>::Error;
+
+/// What the body of a group gives: a `Result`.
+///
+/// A trait without bounds, and not `F: Future<Output = Result<V, E>>` on [`GroupScope`], so that a task with a group in it is seen
+/// to be `Send`: when the compiler looks at that, it has forgotten the lifetime of a `dyn Error`, and can prove neither that it
+/// is `'static` nor that two of them are of one type.
+pub trait BodyOutput {
+    /// What the body gives when it does not fail.
+    type Value;
+    /// The error of its group.
+    type Error;
+
+    /// What it is.
+    fn into_result(self) -> Result<Self::Value, Self::Error>;
+}
+
+impl<V, E> BodyOutput for Result<V, E> {
+    type Value = V;
+    type Error = E;
+
+    fn into_result(self) -> Self {
+        self
     }
 }
 
@@ -47,17 +72,17 @@ enum Came<V> {
     Nothing,
 }
 
-impl<F, V, E> GroupScope<F, V, E>
+impl<F> GroupScope<F>
 where
-    F: Future<Output = Result<V, E>>,
-    E: Display + Send + 'static,
+    F: Future,
+    F::Output: BodyOutput,
 {
-    pub(super) fn new(group: TaskGroup<E>, body: F) -> Self {
-        group.members().begin_body();
+    pub(super) fn new(group: TaskGroup<Failure<F>>, body: F) -> Self {
+        group.owner.members.begin_body();
         Self {
             body: Scoped::new(Caught { future: body }),
             came: Came::Going,
-            ending: Ending::new(group.members().clone()),
+            ending: Ending::new(group.owner.members.clone()),
             group,
             taken: Vec::new(),
             resume: None,
@@ -65,19 +90,19 @@ where
     }
 }
 
-impl<F, V, E> Future for GroupScope<F, V, E>
+impl<F> Future for GroupScope<F>
 where
-    F: Future<Output = Result<V, E>>,
-    E: Display + Send + 'static,
+    F: Future,
+    F::Output: BodyOutput,
 {
-    type Output = Result<V, GroupError<E>>;
+    type Output = Result<Value<F>, GroupError<Failure<F>>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if this.resume.is_some() {
             return Poll::Pending;
         }
-        let members = this.group.members().clone();
+        let members = this.group.owner.members.clone();
         let errors = loop {
             if matches!(this.came, Came::Going) {
                 if let Some(doomed) = members.take_doomed() {
@@ -114,6 +139,7 @@ where
             // Cancellations, if there are any, come at the next await.
             Came::Panicked(payload) => {
                 this.taken.clear();
+                (this.group.owner.report)(errors);
                 resume_unwind(payload)
             }
             _ if !errors.is_empty() => {
@@ -133,10 +159,10 @@ where
     }
 }
 
-impl<F, V, E> fmt::Debug for GroupScope<F, V, E>
+impl<F> fmt::Debug for GroupScope<F>
 where
-    F: Future<Output = Result<V, E>>,
-    E: Display + Send + 'static,
+    F: Future,
+    F::Output: BodyOutput,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("GroupScope").field(&self.group).finish()
@@ -155,14 +181,19 @@ fn cancel_with_body<F: Future>(doomed: Vec<TaskRef>, body: Pin<&mut Scoped<F>>, 
 }
 
 /// The body has ended, and this came of it; it was dropped if that is `None`.
-fn settle<V, E: 'static>(outcome: Option<Result<Result<V, E>, Box<dyn Any + Send>>>, members: &Members<E>) -> Came<V> {
+fn settle<O>(outcome: Option<Result<O, Box<dyn Any + Send>>>, members: &Members<O::Error>) -> Came<O::Value>
+where
+    O: BodyOutput,
+{
     members.end_body().each(cancel);
     match outcome {
-        Some(Ok(Ok(value))) => Came::Value(value),
-        Some(Ok(Err(error))) => {
-            members.fail(TaskError::Failed(error)).each(cancel);
-            Came::Nothing
-        }
+        Some(Ok(output)) => match output.into_result() {
+            Ok(value) => Came::Value(value),
+            Err(error) => {
+                members.fail(TaskError::Failed(error)).each(cancel);
+                Came::Nothing
+            }
+        },
         Some(Err(payload)) => {
             members.end().each(cancel);
             Came::Panicked(payload)
