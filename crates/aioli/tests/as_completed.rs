@@ -34,6 +34,12 @@ fn outcomes_come_in_the_order_in_which_tasks_end() {
         }
         assert!(outcomes.next().await.is_none());
         assert!(outcomes.next().await.is_none());
+        // Also if nobody asks before all are over.
+        let mut outcomes = as_completed([30, 10, 20].map(taking));
+        sleep(ms(100)).await;
+        for expected in [10, 20, 30] {
+            assert_eq!(outcomes.next().await.unwrap().unwrap(), expected);
+        }
     });
 }
 

@@ -11,9 +11,10 @@ use common::{Log, WORKERS, ms};
 use futures_lite::{FutureExt, future::zip};
 use std::{
     cell::{Cell, RefCell},
-    future::{Future, Ready, pending, ready},
+    future::{Future, Ready, pending, poll_fn, ready},
     panic::AssertUnwindSafe,
     rc::Rc,
+    task::{Poll, Waker},
 };
 
 /// Runs a program on each number of workers, and compares what it has said.
@@ -80,21 +81,23 @@ fn items_may_borrow_and_need_not_be_send() {
 #[test]
 fn of_two_that_finish_in_the_same_turn_the_earlier_item_wins() {
     check(|| async {
-        // The later one has its timer first.
-        let late = sleep(ms(10));
-        let early = sleep(ms(10));
-        let items = (
-            async {
-                early.await;
-                "early"
-            },
-            async {
-                late.await;
-                "late"
-            },
-        );
-        assert_eq!(race(items).await, "early");
         assert_eq!(race((ready(1), ready(2))).await, 1);
+        let (go, wakers) = (Cell::new(false), RefCell::new(Vec::new()));
+        let items = [0, 1, 2].map(|n| {
+            let (go, wakers) = (&go, &wakers);
+            poll_fn(move |cx| {
+                wakers.borrow_mut().push(cx.waker().clone());
+                if go.get() { Poll::Ready(n) } else { Poll::Pending }
+            })
+        });
+        let start = async {
+            go.set(true);
+            // The last is woken first.
+            let wakers = wakers.take();
+            assert_eq!(wakers.len(), 3);
+            wakers.into_iter().rev().for_each(Waker::wake);
+        };
+        assert_eq!(zip(race(items), start).await.0, 0);
     });
 }
 
@@ -346,7 +349,7 @@ fn only_items_that_were_woken_are_polled() {
                 let polls = &polls;
                 async move {
                     let mut sleep = std::pin::pin!(sleep(ms(10 + n)));
-                    std::future::poll_fn(|cx| {
+                    poll_fn(|cx| {
                         polls.borrow_mut()[n as usize] += 1;
                         sleep.as_mut().poll(cx)
                     })

@@ -192,34 +192,37 @@ fn an_outer_catcher_acts_after_the_inner_one_resumed() {
 
 #[test]
 fn an_outer_catcher_waits_for_a_frame_beside_the_one_that_resumed() {
-    check(&["a resumes", "child clean", "outer", "cancelled true at 40"], |log| async move {
-        let clock = clock();
-        let task = create_task({
-            let log = log.clone();
-            async move {
-                let a = async {
-                    if let Err(cancelled) = catch_cancelled(sleep(ms(1000))).await {
-                        log.say("a resumes");
+    check(
+        &["a resumes", "child clean", "outer", "cancelled true at 40"],
+        |log| async move {
+            let clock = clock();
+            let task = create_task({
+                let log = log.clone();
+                async move {
+                    let a = async {
+                        if let Err(cancelled) = catch_cancelled(sleep(ms(1000))).await {
+                            log.say("a resumes");
+                            cancelled.resume().await;
+                        }
+                    };
+                    let log_ = log.clone();
+                    let child = create_task(finally(sleep(ms(1000)), async move {
+                        sleep(ms(30)).await;
+                        log_.say("child clean");
+                    }));
+                    let both = futures_lite::future::zip(a, async { drop(child.await) });
+                    if let Err(cancelled) = catch_cancelled(both).await {
+                        log.say("outer");
                         cancelled.resume().await;
                     }
-                };
-                let log_ = log.clone();
-                let child = create_task(finally(sleep(ms(1000)), async move {
-                    sleep(ms(30)).await;
-                    log_.say("child clean");
-                }));
-                let both = futures_lite::future::zip(a, async { drop(child.await) });
-                if let Err(cancelled) = catch_cancelled(both).await {
-                    log.say("outer");
-                    cancelled.resume().await;
                 }
-            }
-        });
-        sleep(ms(10)).await;
-        task.cancel();
-        task.finished().await;
-        log.say(format!("cancelled {} at {}", task.is_cancelled(), clock()));
-    });
+            });
+            sleep(ms(10)).await;
+            task.cancel();
+            task.finished().await;
+            log.say(format!("cancelled {} at {}", task.is_cancelled(), clock()));
+        },
+    );
 }
 
 #[test]

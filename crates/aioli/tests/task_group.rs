@@ -163,10 +163,12 @@ fn a_group_can_be_run_by_a_task_on_any_worker() {
                 let child = group.create_task(async { Ok(String::from("child")) })?;
                 Ok(child.await??)
             });
-            let value = value.await.map_err(|error| error.to_string());
-            (value, seen)
+            // Combinators, too, have to see that what they have inside is `Send`.
+            let value = catch_cancelled(timeout(ms(1), value)).await.unwrap().unwrap();
+            let joined = timeout(ms(1), TaskGroup::new().join()).await.unwrap();
+            (value.unwrap(), joined.is_ok(), seen)
         });
-        assert_eq!(task.await.unwrap(), (Ok("child".to_owned()), vec!["body"]));
+        assert_eq!(task.await.unwrap(), ("child".to_owned(), true, vec!["body"]));
     });
 }
 

@@ -447,7 +447,7 @@ unsafe fn post(frame: NonNull<Node>, request: &Request, wakes: &mut Wakes) -> bo
             return false;
         }
         // SAFETY: the future keeps the task while the node is `BUSY`.
-        let passed_on = unsafe { crate::task::cancel(task, request.reason.clone()) };
+        let passed_on = unsafe { crate::task::pass_on(task, request.reason.clone()) };
         frame.disengage(LINKED);
         if passed_on {
             request.hold();

@@ -325,6 +325,12 @@ impl Root {
         wakes.wake();
     }
 
+    /// Whether there is deferred work.
+    #[inline]
+    pub(crate) fn has_deferred(&self) -> bool {
+        !self.deferred.is_empty()
+    }
+
     /// Runs deferred work as far as it goes. `true`: all of it is done.
     #[inline]
     pub(crate) fn poll_deferred(&self, cx: &mut Context<'_>) -> bool {

@@ -143,6 +143,19 @@ pub(crate) unsafe fn cancel(header: NonNull<Header>, reason: Option<Text>) -> bo
     }
 }
 
+/// A request that came to one who awaits the task is passed on to it. `false`: it could not do anything with it.
+///
+/// A task that has had more requests than are counted is not told again: tasks that await one another in a circle would pass
+/// a request on for ever.
+///
+/// # Safety
+///
+/// The caller keeps the task.
+pub(crate) unsafe fn pass_on(header: NonNull<Header>, reason: Option<Text>) -> bool {
+    // SAFETY: by the contract of this function.
+    unsafe { header.as_ref().state.load().is_beyond_count() || cancel(header, reason) }
+}
+
 /// Wakes a task.
 ///
 /// # Safety

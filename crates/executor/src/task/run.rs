@@ -62,10 +62,13 @@ pub(super) unsafe fn run(header: NonNull<Header>) {
             cut_off(header);
         }
         // Alongside a future that goes on, too.
-        let done = task.extras().is_none_or(|extras| extras.root.poll_deferred(cx));
-        if gone && !done && !before.is_closing() {
-            task.state.close();
-        }
+        let done = task.extras().is_none_or(|extras| {
+            if gone && !before.is_closing() && extras.root.has_deferred() {
+                // Before the work begins: it may ask whether its task can still be cancelled.
+                task.state.close();
+            }
+            extras.root.poll_deferred(cx)
+        });
         let over = gone && done;
         if over {
             leave_tree(task);

@@ -104,6 +104,11 @@ impl Snapshot {
         ((self.0 & REQUESTS) / REQUEST) as usize
     }
 
+    /// More requests than are counted.
+    pub(crate) fn is_beyond_count(self) -> bool {
+        self.0 & REQUESTS == REQUESTS
+    }
+
     /// Somebody holds the right to run: no new one arises from a wake.
     fn is_queued_or_running(self) -> bool {
         self.0 & (SCHEDULED | RUNNING | COMPLETE) != 0

@@ -76,7 +76,6 @@ type Members<E> = Roster<TaskRef, TaskError<E>>;
 /// has to be named. For an error of your own there are [`typed_scope`](Self::typed_scope) and [`default`](Self::default):
 /// `TaskGroup::<MyError>::default()`.
 pub struct TaskGroup<E = BoxError> {
-    handle: GroupHandle<E>,
     owner: Owner<E>,
 }
 
@@ -156,7 +155,7 @@ where
 
     /// A handle for children, to create further ones.
     pub fn handle(&self) -> GroupHandle<E> {
-        self.handle.clone()
+        self.owner.handle.clone()
     }
 
     /// Waits until all children have ended, and closes the group. Children may create further ones meanwhile.
@@ -180,11 +179,7 @@ where
     E: Display + Send + 'static,
 {
     fn default() -> Self {
-        let owner = Owner::new();
-        Self {
-            handle: GroupHandle(owner.members.clone()),
-            owner,
-        }
+        Self { owner: Owner::new() }
     }
 }
 
@@ -192,12 +187,12 @@ impl<E> Deref for TaskGroup<E> {
     type Target = GroupHandle<E>;
 
     fn deref(&self) -> &GroupHandle<E> {
-        &self.handle
+        &self.owner.handle
     }
 }
 
 impl<E> fmt::Debug for TaskGroup<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TaskGroup").field(&self.owner.members).finish()
+        f.debug_tuple("TaskGroup").field(&self.owner.handle).finish()
     }
 }

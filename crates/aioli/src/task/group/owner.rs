@@ -1,6 +1,6 @@
 //! What becomes of a group that is dropped: its children are cancelled, and the scope around waits for them.
 
-use super::{GroupError, Members, child::cancel, ending::Ending, error::is_echo};
+use super::{GroupError, GroupHandle, Members, child::cancel, ending::Ending, error::is_echo};
 use crate::task::{TaskError, defer};
 use aioli_executor::{roster::Roster, spawn_fallible, worker_index};
 use std::{
@@ -16,7 +16,7 @@ use std::{
 /// What needs to know more of `E` is found through pointers, so that neither this nor a future that has it inside has bounds
 /// on `E`: see [`BodyOutput`](super::BodyOutput).
 pub(super) struct Owner<E> {
-    pub(super) members: Arc<Members<E>>,
+    pub(super) handle: GroupHandle<E>,
     /// Ends the group, and sees to it that it is waited for.
     abandon: fn(&Arc<Members<E>>),
     /// Nobody is left who would see these errors: they go to the exception handler.
@@ -30,7 +30,7 @@ where
     /// Of a new group.
     pub(super) fn new() -> Self {
         Self {
-            members: Arc::new(Roster::new(is_echo)),
+            handle: GroupHandle(Arc::new(Roster::new(is_echo))),
             abandon,
             report,
         }
@@ -39,7 +39,7 @@ where
 
 impl<E> Drop for Owner<E> {
     fn drop(&mut self) {
-        (self.abandon)(&self.members);
+        (self.abandon)(&self.handle.0);
     }
 }
 

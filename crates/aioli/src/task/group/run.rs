@@ -78,11 +78,11 @@ where
     F::Output: BodyOutput,
 {
     pub(super) fn new(group: TaskGroup<Failure<F>>, body: F) -> Self {
-        group.owner.members.begin_body();
+        group.owner.handle.0.begin_body();
         Self {
             body: Scoped::new(Caught { future: body }),
             came: Came::Going,
-            ending: Ending::new(group.owner.members.clone()),
+            ending: Ending::new(group.owner.handle.0.clone()),
             group,
             taken: Vec::new(),
             resume: None,
@@ -102,7 +102,7 @@ where
         if this.resume.is_some() {
             return Poll::Pending;
         }
-        let members = this.group.owner.members.clone();
+        let members = this.group.owner.handle.0.clone();
         let errors = loop {
             if matches!(this.came, Came::Going) {
                 if let Some(doomed) = members.take_doomed() {
