@@ -66,8 +66,8 @@ pub mod io {
 
 pub use aioli_executor::{Context, ContextToken, ContextVar};
 pub use aioli_macros::{main, test};
-pub use aioli_sync::{Event, InvalidStateError};
-pub use runtime::{BuildError, Builder, EventLoop, Runner, run};
+pub use aioli_sync::{Event, InvalidStateError, Promise, PromiseError};
+pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runner, TimerHandle, run};
 pub use streams::{
     IncompleteReadError, LimitOverrunError, ReadError, Server, StreamReader, StreamWriter, open_connection,
     start_server,

@@ -12,7 +12,7 @@ use std::{
     future::Future,
     sync::{
         Arc, Barrier,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     time::{Duration, Instant},
 };
@@ -293,6 +293,42 @@ fn cleanup_at_the_end_of_a_run_has_its_time() {
         runner.close();
         assert_eq!(log.lines(), ["cleaned up"]);
         assert_eq!(event_loop.time() - start, DAY);
+    }
+}
+
+/// The end of the loop goes on on worker 0, which has to get up to cancel what the last cleanup left behind, on another worker. The
+/// clock must not be faster.
+#[test]
+fn what_cleanup_leaves_behind_is_cancelled_before_the_clock_moves() {
+    for workers in [2, 4] {
+        for _ in 0..100 {
+            let log = Log::default();
+            run(workers, async {
+                let (event_loop, lines) = (EventLoop::current(), log.clone());
+                let ready = Arc::new(AtomicBool::new(false));
+                let is_ready = ready.clone();
+                let pinned = async move {
+                    let _cleanup = aioli::defer(async move {
+                        create_task(async move {
+                            sleep(ms(1)).await;
+                            lines.add("slept");
+                        })
+                        .detach();
+                        yield_now().await;
+                    });
+                    is_ready.store(true, SeqCst);
+                    std::future::pending::<()>().await;
+                };
+                // Main keeps worker 0 to itself meanwhile, so that another one takes it.
+                let create = move || event_loop.create_task(async { create_local_task(pinned).detach() });
+                let created = std::thread::spawn(create).join().unwrap();
+                while !ready.load(SeqCst) {
+                    std::thread::yield_now();
+                }
+                created.await.unwrap();
+            });
+            assert!(log.lines().is_empty(), "on {workers} workers");
+        }
     }
 }
 

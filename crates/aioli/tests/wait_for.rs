@@ -2,7 +2,7 @@
 
 mod common;
 
-use aioli::{EventLoop, TimeoutError, create_task, defer, sleep, wait_for, yield_now};
+use aioli::{EventLoop, TimeoutError, create_task, defer, sleep, timeout, wait_for, yield_now};
 use common::*;
 use std::{
     future::{Future, pending, poll_fn, ready},
@@ -26,7 +26,7 @@ fn a_value_in_time_wins() {
 fn a_value_that_is_there_when_the_time_is_up_wins() {
     for workers in WORKERS {
         run(workers, async {
-            assert_eq!(wait_for(ready(7), Duration::ZERO).await, Ok(7));
+            assert_eq!(timeout(Duration::ZERO, ready(7)).await, Ok(7));
             // Ready in the turn in which the timer is.
             let mut polled = false;
             let late = poll_fn(|_| match std::mem::replace(&mut polled, true) {
@@ -34,6 +34,23 @@ fn a_value_that_is_there_when_the_time_is_up_wins() {
                 false => Poll::Pending,
             });
             assert_eq!(wait_for(late, ms(1)).await, Ok(7));
+        });
+    }
+}
+
+#[test]
+fn with_no_time_at_all_only_what_is_over_has_a_value() {
+    for workers in WORKERS {
+        run(workers, async {
+            let never = async { unreachable!("it is not even started") };
+            assert_eq!(wait_for(never, Duration::ZERO).await, Err::<(), _>(TimeoutError));
+            let mut task = create_task(ready(7));
+            task.finished().await;
+            assert_eq!(wait_for(&mut task, Duration::ZERO).await.unwrap().unwrap(), 7);
+            let task = create_task(pending::<()>());
+            let name = task.task_ref();
+            assert_eq!(wait_for(task, Duration::ZERO).await.map(|_| ()), Err(TimeoutError));
+            assert!(name.is_cancelled());
         });
     }
 }
@@ -233,7 +250,7 @@ fn the_error_says_what_it_is() {
     assert_eq!(io::Error::from(TimeoutError).kind(), io::ErrorKind::TimedOut);
     run(1, async {
         let wait = pin!(wait_for(pending::<()>(), LONG));
-        assert!(format!("{wait:?}").contains("expired: false"));
+        assert!(format!("{wait:?}").contains("InTime"));
     });
 }
 

@@ -189,7 +189,6 @@ impl<T: Clone + Send + Sync + fmt::Debug> fmt::Debug for ContextVar<T> {
 }
 
 /// What a [`ContextVar`] was before it was set. As `contextvars.Token`.
-#[must_use = "keep it to reset the variable, or drop it with `let _ =`"]
 pub struct ContextToken<T: 'static> {
     var: &'static ContextVar<T>,
     before: Option<Value>,

@@ -44,8 +44,9 @@ pub trait Driver: Send + Sync + 'static {
         false
     }
 
-    /// Nothing can happen before the next timer: moves a virtual clock there, and wakes whom that timer concerns. May pass
-    /// on the panic of a waker.
+    /// No timer is due, and nothing can happen before the next one is: moves a virtual clock there, and wakes whom it concerns.
+    /// [`fire_timers`](Self::fire_timers) may be called at the same time, by somebody who has got up for no reason. May pass on the
+    /// panic of a waker.
     fn advance(&self) {}
 
     /// The driver itself, for those who know its type and find it through [`with_driver`](crate::with_driver).

@@ -15,7 +15,7 @@ use crate::{
     here,
     queue::Queue,
     shared::Shared,
-    task::{JoinError, Task, TaskRef, Unhandled},
+    task::{JoinError, Task, TaskRef, Unhandled, UnhandledError},
     worker::{Worker, abort_on_unwind},
 };
 use aioli_primitives::sync::{Arc, Condvar, Mutex};
@@ -297,6 +297,23 @@ impl Handle {
         T: Send + 'static,
     {
         Pool::spawn(&self.0.pool, call, Location::caller())
+    }
+
+    /// Has a worker make `call`, outside any task: in its turn among the tasks that are ready, and never while another call
+    /// that was posted is being made, whatever the number of workers. A panic is reported as one of nobody's. Calls that have
+    /// not been made when the last task of a closing runtime is over are dropped, and so is one that is posted later.
+    pub fn post(&self, call: impl FnOnce() + Send + 'static) {
+        self.0.post(Box::new(call));
+    }
+
+    /// Tells of an error that nobody looked at.
+    pub fn report(&self, error: UnhandledError) {
+        self.0.unhandled().report(error);
+    }
+
+    /// Who is told of what nobody looks at.
+    pub fn unhandled(&self) -> Unhandled {
+        self.0.unhandled()
     }
 
     /// All tasks that are not over. Those that other threads have created are among them from their first turn on.

@@ -198,7 +198,9 @@ impl Shared {
     /// All tasks that are not over, home by home, oldest first. Tasks that other threads have created are in it from
     /// their first turn on.
     pub(crate) fn live_tasks(&self) -> Vec<TaskRef> {
-        self.homes.iter().flat_map(|home| home.live.lock().tasks()).collect()
+        let tasks = self.homes.iter().flat_map(|home| home.live.lock().tasks());
+        // One that is over tells its joiner before it leaves its set.
+        tasks.filter(|task| !task.is_finished()).collect()
     }
 
     /// Lets no task in from outside any more, and has worker 0 told of every task that ends.

@@ -263,6 +263,14 @@ impl Worker {
     fn sleep(&self) {
         let shared = &*self.shared;
         self.in_driver.set(true);
+        if shared.driver.is_virtual() {
+            // So that no timer is due when everybody is at rest.
+            self.fire_timers();
+            if !self.queue.is_empty() {
+                self.leave_driver();
+                return;
+            }
+        }
         let mut timed = false;
         if shared.workers() == 1 {
             if shared.driver.can_advance() && !shared.has_left_over() {

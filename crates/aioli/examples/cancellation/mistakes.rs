@@ -1,8 +1,8 @@
 //! What makes no sense, what misbehaves, and what becomes of it.
 
 use crate::stage::{HOUR, Stage, ms, say};
+use aioli::Promise;
 use aioli::{Builder, Task, TaskGroup, catch_cancelled, create_task, current_task, defer, finally, sleep, to_thread};
-use aioli_sync::Promise;
 use std::{
     future::pending,
     sync::{Arc, Mutex},

@@ -1,5 +1,7 @@
 //! How a loop is configured.
 
+#[cfg(unix)]
+use super::ctrl_c::CtrlC;
 use super::{clock::Clock, driver::JoinedDriver, runner::Runner, state::LoopState};
 use aioli_executor::{Config, Executor, MAX_WORKERS, ThreadHook};
 use std::{env, error::Error, ffi::OsString, fmt, io, sync::Arc, time::Duration};
@@ -24,6 +26,8 @@ pub struct Builder {
     max_blocking_threads: Option<usize>,
     cleanup_timeout: Option<Duration>,
     virtual_time: bool,
+    #[cfg(unix)]
+    cancel_on_ctrl_c: bool,
 }
 
 impl Builder {
@@ -103,6 +107,28 @@ impl Builder {
         self
     }
 
+    /// Whether Ctrl-C, the signal `SIGINT`, cancels the main task of a run, so that it cleans up before
+    /// [`try_run`](Runner::try_run) says that it was cancelled (and [`run_forever`](Runner::run_forever) returns). A second Ctrl-C
+    /// in the same run ends the process at once, with exit code 130. By default, nothing is done about the signal.
+    ///
+    /// As `asyncio.run()` does it. Other handlers of the signal stay and are called, too; but once a run with this option
+    /// has begun, a Ctrl-C outside such runs ends the process, as it would have without any handler. Only on Unix.
+    ///
+    /// ```no_run
+    /// let mut runner = aioli::Builder::new().cancel_on_ctrl_c(true).build()?;
+    /// let outcome = runner.try_run(async {
+    ///     let _goodbye = aioli::defer(async { println!("goodbye") });
+    ///     std::future::pending::<()>().await;
+    /// });
+    /// assert!(outcome.is_err_and(|error| error.is_cancelled()));
+    /// # Ok::<(), aioli::BuildError>(())
+    /// ```
+    #[cfg(unix)]
+    pub fn cancel_on_ctrl_c(mut self, yes: bool) -> Self {
+        self.cancel_on_ctrl_c = yes;
+        self
+    }
+
     /// Makes the loop and starts its threads.
     ///
     /// # Errors
@@ -140,8 +166,18 @@ impl Builder {
         };
         let state = Arc::new(LoopState::new(clock));
         let driver = JoinedDriver::new(workers, state.clone()).map_err(BuildError::System)?;
+        #[cfg(unix)]
+        let ctrl_c = match self.cancel_on_ctrl_c {
+            true => Some(CtrlC::new(&driver.reactor).map_err(BuildError::System)?),
+            false => None,
+        };
         let executor = Executor::new(config, Arc::new(driver)).map_err(BuildError::System)?;
-        Ok(Runner::of(executor, state))
+        Ok(Runner {
+            executor,
+            state,
+            #[cfg(unix)]
+            ctrl_c,
+        })
     }
 }
 

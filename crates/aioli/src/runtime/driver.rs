@@ -2,6 +2,7 @@
 
 use super::{clock::Clock, state::LoopState};
 use aioli_executor::Driver;
+use aioli_primitives::sync::Mutex;
 use aioli_reactor::Reactor;
 use aioli_timers::{Alarm, Timers};
 use std::{
@@ -22,6 +23,9 @@ pub(crate) struct JoinedDriver {
     wheels: Box<[Arc<Timers>]>,
     clock: Clock,
     alarm: Alarm,
+    /// A virtual clock moves and the timers that are due then fire in one step: somebody who saw the new time and fired them in
+    /// between would have the one who moved the clock believe that there were none, and move it on.
+    firing: Mutex<()>,
     /// For those who find the loop through its driver.
     state: Arc<LoopState>,
 }
@@ -42,6 +46,7 @@ impl JoinedDriver {
             wheels: std::iter::once(first.clone()).chain(others).collect(),
             clock,
             alarm: Alarm::new(),
+            firing: Mutex::new(()),
             state,
         })
     }
@@ -114,6 +119,7 @@ impl Driver for JoinedDriver {
     }
 
     fn fire_timers(&self) {
+        let _firing = self.is_virtual().then(|| self.firing.lock());
         let Some(next) = self.next_expiry() else { return };
         let now = self.count(self.clock.now());
         if next <= now {
@@ -134,6 +140,7 @@ impl Driver for JoinedDriver {
     }
 
     fn advance(&self) {
+        let _firing = self.firing.lock();
         // Some expiries only sort timers.
         while let Some(next) = self.wheels[0].next_expiry() {
             if self.wheels[0].fire(self.clock.advance(next)) > 0 {

@@ -1,8 +1,9 @@
 //! The handle to a loop, and how code finds the loop that it runs on.
 
-use super::{driver::try_with_driver, state::LoopState};
+use super::{driver::try_with_driver, runner::is_hidden, state::LoopState};
 use crate::task::{Task, TaskRef};
 use aioli_executor::{Handle, Unhandled, UnhandledError, no_loop};
+use aioli_sync::{Exception, Promise, PromiseLoop};
 use std::{fmt, future::Future, sync::Arc, time::Instant};
 
 /// A handle to an event loop: cloneable, and good from any thread.
@@ -70,7 +71,9 @@ impl EventLoop {
     ///
     /// As `asyncio.all_tasks()`.
     pub fn all_tasks(&self) -> Vec<TaskRef> {
-        self.0.live_tasks()
+        let mut tasks = self.0.live_tasks();
+        tasks.retain(|task| !is_hidden(task));
+        tasks
     }
 
     /// How many workers the loop has.
@@ -90,6 +93,71 @@ impl EventLoop {
     /// As `loop.set_exception_handler()`.
     pub fn set_exception_handler(&self, handler: impl Fn(&UnhandledError) + Send + Sync + 'static) {
         self.0.set_unhandled(Unhandled::new(handler));
+    }
+
+    /// The exception handler, if one was set: `None` is the default. As `loop.get_exception_handler()`.
+    pub fn exception_handler(&self) -> Option<ExceptionHandler> {
+        Some(ExceptionHandler(self.0.unhandled())).filter(|handler| !handler.0.is_default())
+    }
+
+    /// Tells the exception handler of something. As `loop.call_exception_handler()`.
+    pub fn call_exception_handler(&self, error: UnhandledError) {
+        self.0.report(error);
+    }
+
+    /// A promise whose callbacks are called soon, by this loop, and whose exception goes to the
+    /// [exception handler](Self::set_exception_handler) if nobody ever looks at it.
+    ///
+    /// As `loop.create_future()`.
+    ///
+    /// ```
+    /// use aioli::EventLoop;
+    ///
+    /// aioli::run(async {
+    ///     let promise = EventLoop::current().create_promise();
+    ///     let theirs = promise.clone();
+    ///     aioli::create_task(async move { theirs.set_result(42).unwrap() });
+    ///     assert_eq!(promise.await.unwrap(), 42);
+    /// });
+    /// ```
+    pub fn create_promise<T: Send + 'static>(&self) -> Promise<T> {
+        Promise::with_loop(Arc::new(self.clone()))
+    }
+
+    /// Calls a function that may block on a thread of the loop's pool. As `loop.run_in_executor(None, function)`: unlike
+    /// [`to_thread`](crate::to_thread), it may be called from any thread, and the function has no copy of the context.
+    ///
+    /// # Panics
+    ///
+    /// If a first thread is needed and the system refuses one.
+    #[track_caller]
+    pub fn run_in_executor<F, T>(&self, function: F) -> Task<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.0.spawn_blocking(function)
+    }
+}
+
+/// Who is told of what nobody looks at. Given by [`EventLoop::exception_handler`].
+#[derive(Clone, Debug)]
+pub struct ExceptionHandler(Unhandled);
+
+impl ExceptionHandler {
+    /// Tells it of something.
+    pub fn call(&self, error: UnhandledError) {
+        self.0.report(error);
+    }
+}
+
+impl PromiseLoop for EventLoop {
+    fn call_soon(&self, callback: Box<dyn FnOnce() + Send>) {
+        EventLoop::call_soon(self, callback);
+    }
+
+    fn exception_never_retrieved(&self, exception: Exception) {
+        self.0.report(UnhandledError::error(exception.to_string()));
     }
 }
 

@@ -1,9 +1,15 @@
 //! Running a main future, once or several times.
 
-use super::{builder::Builder, event_loop::EventLoop, state::LoopState};
-use crate::task::JoinError;
+#[cfg(unix)]
+use super::ctrl_c::CtrlC;
+use super::{builder::Builder, event_loop::EventLoop, main_task::Main, state::LoopState};
+use crate::task::{JoinError, TaskRef};
 use aioli_executor::Executor;
-use std::{fmt, future::IntoFuture, sync::Arc};
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    sync::Arc,
+};
 
 /// An event loop that can run one main future after the other.
 ///
@@ -19,22 +25,21 @@ use std::{fmt, future::IntoFuture, sync::Arc};
 /// # Ok::<(), aioli::BuildError>(())
 /// ```
 pub struct Runner {
-    executor: Executor,
-    state: Arc<LoopState>,
+    pub(super) executor: Executor,
+    pub(super) state: Arc<LoopState>,
+    /// What is done about the signal, if anything.
+    #[cfg(unix)]
+    pub(super) ctrl_c: Option<CtrlC>,
 }
 
 impl Runner {
-    pub(super) fn of(executor: Executor, state: Arc<LoopState>) -> Self {
-        Self { executor, state }
-    }
-
     /// Runs `main` as a task on this thread until it is over, and gives its value. It may borrow, and need not be `Send`.
     ///
     /// As `Runner.run()` in asyncio.
     ///
     /// # Panics
     ///
-    /// With `main`'s own panic, if it panicked; if `main` was cancelled (see [`try_run`](Self::try_run)); if a loop runs
+    /// With `main`'s own panic, if it panicked; if `main` was cancelled or stopped (see [`try_run`](Self::try_run)); if a loop runs
     /// on this thread already; if the runner is closed.
     #[track_caller]
     pub fn run<F: IntoFuture>(&mut self, main: F) -> F::Output {
@@ -51,18 +56,57 @@ impl Runner {
     ///
     /// # Errors
     ///
-    /// If `main` was cancelled (by its own task's handle, for `asyncio.run` would raise `CancelledError`) or panicked.
+    /// If `main` panicked, or was cancelled: through its task's handle, by [`EventLoop::stop`], or by Ctrl-C where
+    /// [`Builder::cancel_on_ctrl_c`] is set. (`asyncio.run()` raises `CancelledError`, `RuntimeError` and `KeyboardInterrupt`.)
     ///
     /// # Panics
     ///
     /// If a loop runs on this thread already, or if the runner is closed.
     #[track_caller]
     pub fn try_run<F: IntoFuture>(&mut self, main: F) -> Result<F::Output, JoinError> {
+        self.run_main(main.into_future())
+    }
+
+    /// Runs the loop until [`EventLoop::stop`] is called, from anywhere: by a callback, a task, or another thread. It can be run
+    /// again after that; tasks that are left wait until then.
+    ///
+    /// As `loop.run_forever()`.
+    ///
+    /// ```
+    /// use aioli::EventLoop;
+    ///
+    /// let mut runner = aioli::Builder::new().workers(1).build()?;
+    /// let event_loop = runner.event_loop();
+    /// let task = event_loop.create_task(async {
+    ///     EventLoop::current().stop();
+    ///     6 * 7
+    /// });
+    /// runner.run_forever();
+    /// assert!(task.is_finished());
+    /// # Ok::<(), aioli::BuildError>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If a loop runs on this thread already, or if the runner is closed.
+    pub fn run_forever(&mut self) {
+        // Created by this line, not by the caller's: see `is_hidden`. It ends in one way only.
+        let _cancelled = self.run_main(std::future::pending::<()>());
+    }
+
+    #[track_caller]
+    fn run_main<F: Future>(&mut self, main: F) -> Result<F::Output, JoinError> {
         assert!(
             !self.executor.handle().is_closed(),
             "this runner is closed: build another one"
         );
-        self.executor.run(main.into_future())
+        #[cfg(unix)]
+        let watch = self.ctrl_c.as_ref().map(|ctrl_c| ctrl_c.watch(&self.state));
+        let outcome = self.executor.run(Main::new(main, &self.state));
+        #[cfg(unix)]
+        drop(watch);
+        self.state.main.is_over();
+        outcome
     }
 
     /// A handle to the loop, for other threads.
@@ -70,11 +114,25 @@ impl Runner {
         EventLoop(self.executor.handle().clone(), self.state.clone())
     }
 
-    /// Cancels all tasks that are left, waits for their cleanup, lets blocking calls return, and stops all threads. Called
-    /// a second time, it does nothing; called from a task of another loop, it blocks that one's worker meanwhile.
+    /// Cancels all tasks that are left, waits for their cleanup, lets blocking calls return, drops callbacks whose turn or time
+    /// has not come, and stops all threads. Called a second time, it does nothing; called from a task of another loop, it blocks
+    /// that one's worker meanwhile.
     pub fn close(&mut self) {
         self.executor.close();
+        self.state.pending.close();
     }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Whether a task is none of the program's: the main task of a [`Runner::run_forever`], which nobody is to see. It is known by the
+/// file that created it, so that there is no moment at which it is not known.
+pub(super) fn is_hidden(task: &TaskRef) -> bool {
+    task.location().file() == file!()
 }
 
 impl fmt::Debug for Runner {

@@ -1,14 +1,20 @@
 //! What a loop has besides its executor. The driver holds it, so that it is found from the loop's threads, and so does every
 //! handle.
 
-use super::clock::Clock;
+use super::{call_later::Pending, clock::Clock, main_task::MainTask};
 
 pub(crate) struct LoopState {
     pub(super) clock: Clock,
+    pub(super) pending: Pending,
+    pub(super) main: MainTask,
 }
 
 impl LoopState {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { clock }
+        Self {
+            clock,
+            pending: Pending::default(),
+            main: MainTask::default(),
+        }
     }
 }

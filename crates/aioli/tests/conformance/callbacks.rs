@@ -1,7 +1,7 @@
 //! Promises (asyncio's futures), callbacks, timers, the exception handler.
 
 use crate::harness::{ValueError, conforms, say, secs};
-use aioli::{EventLoop, InvalidStateError, Promise, PromiseError, create_task, sleep};
+use aioli::{EventLoop, InvalidStateError, Promise, PromiseError, UnhandledError, create_task, sleep};
 use std::fmt::Display;
 
 /// Timers fire by deadline, not by order of creation; a cancelled one never fires; past deadlines fire soon.
@@ -23,7 +23,7 @@ fn call_later_order() {
         event_loop.call_later(secs(0.05), move || cancel.cancel());
         let cancel = handle.clone();
         event_loop.call_later(secs(0.01), move || cancel.cancel());
-        say!("scheduled, when is right {}", handle.when() == start + secs(0.03));
+        say!("scheduled, when is right {}", handle.when() == Some(start + secs(0.03)));
         say!("result {}", done.await.unwrap());
         say!(
             "cancelled {} waited long enough {}",
@@ -103,7 +103,7 @@ fn exception_handler() {
         promise.set_result(()).unwrap();
         sleep(secs(0.01)).await;
 
-        event_loop.call_exception_handler(ValueError("by hand"));
+        event_loop.call_exception_handler(UnhandledError::error("by hand"));
         say!("main ends");
     }
 

@@ -3,10 +3,14 @@
 //! `scripts/` has the programs, `traces/` what CPython 3.13 printed, and `record.sh` records that again. Each port is a test
 //! with the name of its script, and reads like it, side by side. `docs/conformance.md` says how to read them.
 
+mod callbacks;
+mod context;
+mod gather;
 mod harness;
 mod index;
 mod shield;
 mod sync;
 mod task_group;
 mod tasks;
+mod threads;
 mod timeouts;

@@ -290,17 +290,28 @@ impl fmt::Debug for UnhandledError {
 
 /// Who is told of what nobody looks at. By default, one line on stderr.
 #[derive(Clone)]
-pub struct Unhandled(Arc<dyn Fn(&UnhandledError) + Send + Sync>);
+pub struct Unhandled {
+    handler: Arc<dyn Fn(&UnhandledError) + Send + Sync>,
+    is_default: bool,
+}
 
 impl Unhandled {
     /// Tells `handler`.
     pub fn new(handler: impl Fn(&UnhandledError) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(handler))
+        Self {
+            handler: Arc::new(handler),
+            is_default: false,
+        }
+    }
+
+    /// Whether it is the one that writes to stderr.
+    pub fn is_default(&self) -> bool {
+        self.is_default
     }
 
     /// Never unwinds: this is called by workers, which outlive every task, and by destructors.
     pub fn report(&self, error: UnhandledError) {
-        if let Err(another) = catch_unwind(AssertUnwindSafe(|| (self.0)(&error))) {
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| (self.handler)(&error))) {
             print_to_stderr(&error);
             drop(Panic::new(another));
         }
@@ -309,7 +320,10 @@ impl Unhandled {
 
 impl Default for Unhandled {
     fn default() -> Self {
-        Self::new(print_to_stderr)
+        Self {
+            handler: Arc::new(print_to_stderr),
+            is_default: true,
+        }
     }
 }
 
