@@ -206,7 +206,9 @@ fn what_cleans_up_for_ever_is_cut_off_at_the_end_and_reported() {
             shielded.set_name("uncancellable for ever");
             // All have begun.
             sleep(ms(5)).await;
-            (swallows.detach(), hangs.detach(), shielded.detach());
+            swallows.detach();
+            hangs.detach();
+            shielded.detach();
         });
         drop(runner);
         told.lock().unwrap().sort();

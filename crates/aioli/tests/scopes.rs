@@ -556,10 +556,7 @@ fn a_resource_is_closed_however_its_guard_goes() {
             let log = log.clone();
             let close = close(&log, 5);
             async move {
-                let _guard = closing("b", move |name| {
-                    let closed = close(name);
-                    async move { closed.await }
-                });
+                let _guard = closing("b", close);
                 log.say("open");
                 sleep(ms(1000)).await;
             }

@@ -95,6 +95,8 @@ struct Post {
 const SPARE: usize = 256;
 
 thread_local! {
+    // The boxes are what is kept.
+    #[expect(clippy::vec_box)]
     static SPARES: RefCell<Vec<Box<Node>>> = RefCell::new(Vec::new());
 }
 

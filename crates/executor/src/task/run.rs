@@ -140,7 +140,7 @@ unsafe fn complete(header: NonNull<Header>) {
     }
     if todo.watched {
         let extras = task.extras().expect("a watched task has extras");
-        extras.call_watchers(header, |call| caught(header, || call()));
+        extras.call_watchers(header, |call| caught(header, call));
     }
     // SAFETY: the task is alive, and its last reference frees it.
     unsafe {
