@@ -1,9 +1,9 @@
 #!/bin/sh
-# The executor's tests, and its stress test for longer, under the address sanitizer: no access to memory that was freed or
-# never ours, and with its leak checker, no memory that nobody can reach any more.
+# The executor's tests and those of cancellation, and the stress tests for longer, under the address sanitizer: no access to
+# memory that was freed or never ours, and with its leak checker, no memory that nobody can reach any more.
 #
 # Needs a nightly toolchain. The standard library is not instrumented, and need not be: its allocations are intercepted. Builds in
-# target/asan. AIOLI_STRESS_ROUNDS and AIOLI_STRESS_SEED are passed on.
+# target/asan. AIOLI_STRESS_ROUNDS, AIOLI_STRESS_SEED and AIOLI_CHAOS_SECONDS are passed on.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -16,8 +16,9 @@ export CARGO_TARGET_DIR=target/asan
 check() {
     echo "asan: $1"
     shift
-    cargo +nightly test --quiet --target "$target" --package aioli-executor "$@"
+    cargo +nightly test --quiet --target "$target" --package "$package" "$@"
 }
+package=aioli-executor
 
 # Without the tests that count the allocator's bytes and the process's threads: the sanitizer has its own of both.
 check "unit tests" --lib
@@ -27,4 +28,12 @@ done
 AIOLI_STRESS_ROUNDS="${AIOLI_STRESS_ROUNDS:-500}"
 export AIOLI_STRESS_ROUNDS
 check "stress, $AIOLI_STRESS_ROUNDS rounds" --test stress -- --nocapture
+# Nested groups and timeouts, cancelled at random, through the facade.
+package=aioli
+for test in scopes bad_cancellation gather race task_group; do
+    check "$test" --test "$test"
+done
+AIOLI_CHAOS_SECONDS="${AIOLI_CHAOS_SECONDS:-10}"
+export AIOLI_CHAOS_SECONDS
+check "chaos, $AIOLI_CHAOS_SECONDS seconds" --test chaos -- --nocapture
 echo "asan: clean"

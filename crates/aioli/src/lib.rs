@@ -32,11 +32,14 @@
 //! | | |
 //! |---|---|
 //! | run a program | [`run`], [`main`](macro@main), [`test`](macro@test), [`Builder`], [`Runner`], [`EventLoop`] |
-//! | tasks | [`create_task`], [`create_local_task`], [`Task`], [`gather`], [`defer`], [`current_task`], [`yield_now`] |
-//! | time | [`sleep`], [`sleep_until`], [`interval`], [`wait_for`] |
+//! | tasks | [`create_task`], [`create_local_task`], [`create_fallible_task`], [`Task`], [`TaskRef`], [`current_task`], [`all_tasks`], [`yield_now`] |
+//! | several tasks | [`gather`], [`try_gather`], [`gather_settled`], [`wait`], [`as_completed`], [`race`], [`TaskGroup`] |
+//! | cancellation | [`catch_cancelled`], [`finally`], [`defer`], [`closing`], [`uncancellable`], [`shield`] |
+//! | time | [`sleep`], [`sleep_until`], [`interval`], [`timeout`], [`wait_for`], [`Timeout`] |
+//! | the loop | [`EventLoop::call_soon`], [`EventLoop::call_later`], [`Handle`], [`ContextVar`], [`Builder::virtual_time`] |
 //! | network | [`open_connection`], [`start_server`]; the sockets below them are in [`net`], and what can be done with readers and writers in [`io`] |
-//! | threads | [`to_thread`] |
-//! | synchronization | [`Event`] |
+//! | threads | [`to_thread`], [`run_coroutine_threadsafe`] |
+//! | synchronization | [`Event`], [`Promise`] |
 //!
 //! # Workers
 //!
