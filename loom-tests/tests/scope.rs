@@ -19,6 +19,7 @@ use std::{
     alloc::{GlobalAlloc, Layout, System},
     collections::VecDeque,
     future::{Future, pending, poll_fn},
+    hint::black_box,
     panic::Location,
     pin::{Pin, pin},
     sync::{Arc as StdArc, Mutex as StdMutex},
@@ -39,7 +40,8 @@ unsafe impl GlobalAlloc for Spoil {
         // SAFETY: by the contract of this function.
         unsafe {
             memory.write_bytes(0xdf, layout.size());
-            System.dealloc(memory, layout);
+            // Or the compiler would see that nobody is to read this.
+            System.dealloc(black_box(memory), layout);
         }
     }
 }
@@ -72,14 +74,13 @@ impl Queue {
 
     /// What a worker does: runs tasks while there are any.
     fn work(&self) {
-        loop {
-            // Not in the `while`'s head, where the guard would live as long as the turn.
-            let next = self.tasks.lock().unwrap().pop_front();
-            match next {
-                Some(task) => task.run(),
-                None => return,
-            }
-        }
+        while self.turn() {}
+    }
+
+    /// Runs one task, if there is one, for one turn.
+    fn turn(&self) -> bool {
+        let next = self.tasks.lock().unwrap().pop_front();
+        next.map(Runnable::run).is_some()
     }
 
     /// Cells that have not been freed.
@@ -189,20 +190,24 @@ fn outcome<T>(task: Task<T>) -> Result<T, JoinError> {
     }
 }
 
-/// Runs a model with at most three preemptions, which is where all the mutations named below were found; without a bound some
+/// Runs a model with at most so many preemptions, with which all the mutations that it names were found; without a bound some
 /// would run for hours.
-fn bounded_model(model: impl Fn() + Send + Sync + 'static) {
+fn model_with(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
+    builder.preemption_bound = Some(preemptions);
     builder.max_branches = 10_000;
     builder.check(model);
 }
 
-/// A task that waits in a catcher is cancelled while another thread gives it what it waits for. Wherever the request meets it, one catcher
-/// takes it, once, and the task ends.
+fn bounded_model(model: impl Fn() + Send + Sync + 'static) {
+    model_with(3, model);
+}
+
+/// A task that waits in a catcher is cancelled while another thread gives it what it waits for. Wherever the request meets it, one
+/// catcher takes it, once, and the task ends.
 ///
-/// Fails when the runner does not take the request out of the state word (it is delivered again), when it does so before it has looked
-/// whether there is one, when `request` does not set `SCHEDULED`, when a request that comes while the task runs is not followed by another turn.
+/// Fails when the runner does not take the request out of the state word (it is caught again), when `request` does not
+/// set `SCHEDULED`, when `pend` ignores it (the request is lost), and when the runner does not ask the tree who takes it.
 #[test]
 fn cancel_x_catch() {
     bounded_model(|| {
@@ -238,12 +243,23 @@ fn cancel_x_catch() {
     });
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Child {
+    Ends,
+    Swallows,
+}
+
 /// A parent awaits a child, which completes on one thread while the parent is cancelled on another. The parent has the child's
 /// value, or is cancelled, and is not over before the child is.
-fn cancel_x_complete_x_join(grown: bool) {
+fn cancel_x_complete_x_join(kind: Child, grown: bool) {
     bounded_model(move || {
         let (parents, children) = (Queue::new(), Queue::new());
-        let child = children.spawn(once());
+        let child = children.spawn(async move {
+            match kind {
+                Child::Ends => once().await,
+                Child::Swallows => catch_cancelled(once()).await.unwrap_or_else(CancelledError::swallow),
+            }
+        });
         let child_name = child.task_ref();
         *parents.first.lock().unwrap() = Some(child_name.clone());
         let parent = parents.spawn(async move { child.await.unwrap() });
@@ -251,6 +267,10 @@ fn cancel_x_complete_x_join(grown: bool) {
             parent.set_name("parent");
         }
         parents.work();
+        if kind == Child::Swallows {
+            // So far that its catcher is open.
+            children.turn();
+        }
         let completing = {
             let children = children.clone();
             thread::spawn(move || children.work())
@@ -266,7 +286,17 @@ fn cancel_x_complete_x_join(grown: bool) {
         parents.work();
         match outcome(parent) {
             Ok(()) => assert!(!child_name.is_cancelled()),
-            Err(JoinError::Cancelled) => assert!(accepted, "nobody else cancels it"),
+            Err(JoinError::Cancelled) => {
+                assert!(accepted, "nobody else cancels it");
+                assert_eq!(
+                    child_name.is_cancelled(),
+                    child_name.cancelling() == 1 && kind == Child::Ends
+                );
+                assert!(
+                    kind == Child::Ends || child_name.cancelling() == 0,
+                    "it was passed on, and swallowed"
+                );
+            }
             Err(error) => panic!("{error}"),
         }
         drop((child_name, parents.first.lock().unwrap().take()));
@@ -274,22 +304,31 @@ fn cancel_x_complete_x_join(grown: bool) {
     });
 }
 
-/// Fails when
+/// Fails when a join forgets what it has passed on (the parent goes on with the error), when a join's node is not freed, and
+/// when it is freed where it is still planted.
 #[test]
 fn cancel_x_complete_x_join_in_a_sole_tree() {
-    cancel_x_complete_x_join(false);
+    cancel_x_complete_x_join(Child::Ends, false);
 }
 
-/// Fails when
+/// Fails when a join forgets what it has passed on.
 #[test]
 fn cancel_x_complete_x_join_in_a_grown_tree() {
-    cancel_x_complete_x_join(true);
+    cancel_x_complete_x_join(Child::Ends, true);
+}
+
+/// Fails when the runner does not ask the tree who takes the request, and when the tree that grows for it does not inherit
+/// the node that was planted (both: the parent is cancelled, though its child has swallowed the request).
+#[test]
+fn cancel_x_swallow_x_join() {
+    cancel_x_complete_x_join(Child::Swallows, false);
 }
 
 /// A join opens and closes, as the only thing in its task's tree, while another thread gives the task a name and so has the tree
-/// grow, and a third one cancels it.
+/// grow, and a third one completes what is joined.
 ///
-/// Fails when
+/// Fails when `extras_or_new` tries again with what it saw first, when it does not release or `tree` does not acquire, when a
+/// join's node is not freed, and when it is freed where it is still planted.
 #[test]
 fn join_opens_x_tree_grows() {
     bounded_model(|| {
@@ -318,10 +357,43 @@ fn join_opens_x_tree_grows() {
     });
 }
 
-/// A task is cancelled, and cancelled again, while work that it deferred is pending and being woken. The work is finished in peace before the
-/// task is over.
+/// A join that is pending, and the only thing in its task's tree, is dropped while another thread gives the task a name and so has
+/// the tree grow.
 ///
-/// Fails when
+/// Fails when `unlink` takes a failed `unplant` for success, and when `extras_or_new` tries again with what it saw first (both: a
+/// node that was freed is used).
+#[test]
+fn join_is_dropped_x_tree_grows() {
+    bounded_model(|| {
+        let (parents, children) = (Queue::new(), Queue::new());
+        let child = children.spawn(pending::<()>());
+        let parent = parents.spawn(async move {
+            let mut join = child.join();
+            poll_fn(|cx| {
+                assert!(Pin::new(&mut join).poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+        });
+        let naming = {
+            let name = parent.task_ref();
+            thread::spawn(move || name.set_name("parent"))
+        };
+        parents.work();
+        naming.join().unwrap();
+        children.work();
+        parents.work();
+        assert_eq!(*parent.name(), *"parent");
+        outcome(parent).unwrap();
+        assert_eq!(parents.cells() + children.cells(), 0);
+    });
+}
+
+/// A task is cancelled, and cancelled again, while work that it deferred is pending and being woken. The work is finished in peace
+/// before the task is over.
+///
+/// Fails when a turn ends the task although work is left, when a request gives the work up, when `request` does not
+/// set `SCHEDULED`, and when `pend` ignores it.
 #[test]
 fn cancel_x_deferred_work() {
     /// Must not be dropped before the work is done.
@@ -370,7 +442,9 @@ type Catch = Pin<Box<dyn Future<Output = Result<(), CancelledError>> + Send>>;
 /// A catcher that a task has polled is sent away and dropped on another thread while the task is cancelled: the request finds the
 /// catcher, or goes on without it, and the task ends.
 ///
-/// Fails when
+/// Fails when the future wakes the task before its node is `GONE`, or not at all, when it does not say that it has left, when that is
+/// said or heard with a `Relaxed` ordering, when what came to the node does not go on (all: the task sleeps for ever), and
+/// when the node is not freed.
 #[test]
 fn moved_catch_is_dropped_x_cancel() {
     bounded_model(|| {
@@ -394,38 +468,40 @@ fn moved_catch_is_dropped_x_cancel() {
     });
 }
 
-/// A catcher that a task has polled is sent away and dropped on another thread while the task ends.
+/// A catcher that a task has polled is sent away and dropped on another thread while the task ends and, as nobody has a handle to
+/// it, is freed.
 ///
-/// Fails when
+/// Fails when the future refers to the task after its node is `GONE` and not while it is `BUSY`, when the tree leaves the
+/// node as `HOMELESS` without a look at whether it is `GONE`, when either side does not free it, and when `disengage`
+/// does not release.
 #[test]
 fn moved_catch_is_dropped_x_end() {
     bounded_model(|| {
         let queue = Queue::new();
-        let moved = parcel::<Catch>();
+        let (moved, go) = (parcel::<Catch>(), Signal::new());
         let task = queue.spawn({
-            let moved = moved.clone();
+            let (moved, go) = (moved.clone(), go.clone());
             async move {
                 poll_and_send::<Catch>(Box::pin(catch_cancelled(pending())), moved).await;
-                once().await;
+                go.wait().await;
             }
         });
-        let dropping = thread::spawn({
-            let moved = moved.clone();
-            move || drop(take(&moved))
-        });
+        queue.work();
+        task.detach();
+        let dropping = thread::spawn(move || drop(take(&moved)));
+        go.set();
         queue.work();
         dropping.join().unwrap();
         queue.work();
-        drop(take(&moved));
-        outcome(task).unwrap();
         assert_eq!(queue.cells(), 0);
     });
 }
 
-/// A catcher that a task has polled goes on in another one, and both are cancelled: the first one ends, whether the request found the catcher or not;
-/// the other one catches its own request, once.
+/// A catcher that a task has polled goes on in another one, and both are cancelled: the first one ends, whether the request found the
+/// catcher or not; the other one catches its own request, once.
 ///
-/// Fails when
+/// Fails when the future wakes the task before its node is `GONE`, when that it has left is said or heard with a `Relaxed`
+/// ordering, when what came to the node does not go on, and when the node is not freed.
 #[test]
 fn moved_catch_is_polled_x_cancel() {
     bounded_model(|| {
@@ -457,17 +533,18 @@ fn moved_catch_is_polled_x_cancel() {
     });
 }
 
-/// A join that a task has polled is sent away and dropped on another thread while the task is cancelled: the task that it waits for
-/// is cancelled by either, and all end.
+/// A join that a task has polled is sent away and dropped on another thread while the task is cancelled: either of the two cancels
+/// the one that is joined, and all of them end.
 ///
-/// Fails when
+/// Fails when the future wakes the task before its node is `GONE`, or not at all, when it does not say that it has left, when `disengage`
+/// does not release (all: the task sleeps for ever), when the tree leaves the node as `HOMELESS` without a look at whether
+/// it is `GONE`, and when it does not free it.
 #[test]
 fn moved_join_is_dropped_x_cancel() {
     bounded_model(|| {
         let (queue, children) = (Queue::new(), Queue::new());
         let moved = parcel();
         let child = children.spawn(pending::<()>());
-        let child_name = child.task_ref();
         let task = queue.spawn({
             let moved = moved.clone();
             async move {
@@ -482,23 +559,23 @@ fn moved_join_is_dropped_x_cancel() {
         dropping.join().unwrap();
         children.work();
         queue.work();
-        assert!(child_name.is_cancelled());
         assert!(outcome(task).unwrap_err().is_cancelled());
-        drop(child_name);
         assert_eq!(queue.cells() + children.cells(), 0);
     });
 }
 
-/// A join that a task has polled goes on in another one, and gives its outcome there, while the first task is cancelled.
+/// As before, but the task that is joined has its turn before the one that polled the join.
 ///
-/// Fails when
+/// Fails when the join lets go of the task before it leaves the tree, when the tree looks at the task without making the node `BUSY`
+/// (both: a task that was freed is used), when the tree leaves the node as `HOMELESS` without a look at whether it is
+/// `GONE`, when `disengage` does not release, and when the node is not freed.
 #[test]
-fn moved_join_is_polled_x_cancel() {
+fn moved_join_is_dropped_x_complete_x_cancel() {
     bounded_model(|| {
-        let (queue, elsewhere) = (Queue::new(), Queue::new());
+        let (queue, children) = (Queue::new(), Queue::new());
         let moved = parcel();
-        let child = elsewhere.spawn(once());
-        let first = queue.spawn({
+        let child = children.spawn(async {});
+        let task = queue.spawn({
             let moved = moved.clone();
             async move {
                 poll_and_send(child.join(), moved).await;
@@ -506,20 +583,52 @@ fn moved_join_is_polled_x_cancel() {
             }
         });
         queue.work();
-        let moved = take(&moved).unwrap();
-        let second = elsewhere.spawn(async move { moved.await.is_ok() });
+        let dropping = thread::spawn(move || drop(take(&moved)));
+        assert!(task.cancel());
+        children.work();
+        queue.work();
+        dropping.join().unwrap();
+        children.work();
+        queue.work();
+        assert!(outcome(task).unwrap_err().is_cancelled());
+        assert_eq!(queue.cells() + children.cells(), 0);
+    });
+}
+
+/// A join that a task has polled gives its outcome on another thread, which has run the task that it waited for and frees it, while
+/// the one that polled it first is cancelled.
+///
+/// Fails when the join lets go of the task before it leaves the tree, when the tree looks at the task, or cancels it, without
+/// making the node `BUSY` (all: a task that was freed is used), when `disengage` does not release, and when the node is not freed.
+#[test]
+fn moved_join_is_ready_x_cancel() {
+    model_with(1, || {
+        let (queue, children) = (Queue::new(), Queue::new());
+        let moved = parcel();
+        let child = children.spawn(async {});
+        let task = queue.spawn({
+            let moved = moved.clone();
+            async move {
+                poll_and_send(child.join(), moved).await;
+                pending::<()>().await;
+            }
+        });
+        queue.work();
+        let mut moved = take(&moved).unwrap();
         let polling = {
-            let elsewhere = elsewhere.clone();
-            thread::spawn(move || elsewhere.work())
+            let children = children.clone();
+            thread::spawn(move || {
+                children.turn();
+                let polled = Pin::new(&mut moved).poll(&mut Context::from_waker(Waker::noop()));
+                assert!(polled.is_ready());
+            })
         };
-        assert!(first.cancel());
-        queue.work();
+        assert!(task.cancel());
+        queue.turn();
         polling.join().unwrap();
-        elsewhere.work();
         queue.work();
-        assert!(outcome(first).unwrap_err().is_cancelled());
-        outcome(second).unwrap();
-        assert_eq!(queue.cells() + elsewhere.cells(), 0);
+        assert!(outcome(task).unwrap_err().is_cancelled());
+        assert_eq!(queue.cells() + children.cells(), 0);
     });
 }
 
@@ -577,13 +686,15 @@ fn token_elsewhere_x_unwind(let_go: fn(CancelledError)) {
     });
 }
 
-/// Fails when
+/// Fails when a token is let go without a wake, or with the waker that was there before, when a token does not hold the scope or does
+/// not release it, when the scope does not look whether it is held, and when the release or the look is `Relaxed`.
 #[test]
 fn token_dropped_elsewhere_x_unwind() {
     token_elsewhere_x_unwind(drop);
 }
 
-/// Fails when
+/// Fails when a token is let go without a wake, or with the waker that was there before, when it does not release the scope or does so
+/// with a `Relaxed` ordering, and when the scope does not look whether it is held.
 #[test]
 fn token_swallowed_elsewhere_x_unwind() {
     token_elsewhere_x_unwind(CancelledError::swallow);

@@ -14,12 +14,14 @@ use std::{
 /// How many operations a poll may complete before it has to yield.
 const BUDGET: u32 = 128;
 
+type EnteredContext = (NonNull<RefCell<Context>>, Option<NonNull<Header>>);
+
 struct Current {
     task: Cell<Option<NonNull<Header>>>,
     /// `None`: the task's root scope.
     scope: Cell<Option<NonNull<Scope>>>,
-    /// That of a [`Context::run`](crate::Context::run) inside the current task, if there is one.
-    context: Cell<Option<NonNull<RefCell<Context>>>>,
+    /// That of the innermost [`Context::run`](crate::Context::run), and the task that was current when it began.
+    context: Cell<Option<EnteredContext>>,
     budget: Cell<u32>,
 }
 
@@ -38,9 +40,13 @@ pub(crate) fn scope() -> Option<NonNull<Scope>> {
     CURRENT.with(|current| current.scope.get())
 }
 
-/// The context that was entered inside the current task.
+/// The context that was entered inside the current task, and not around it.
 pub(crate) fn context() -> Option<NonNull<RefCell<Context>>> {
-    CURRENT.with(|current| current.context.get())
+    CURRENT.with(|current| {
+        let entered = current.context.get();
+        let here = entered.filter(|&(_, task)| task == current.task.get());
+        here.map(|(context, _)| context)
+    })
 }
 
 /// Whether deferred work is being polled or dropped.
@@ -60,7 +66,6 @@ pub(crate) fn is_in_deferred_work() -> bool {
 pub(crate) struct Restore {
     task: Option<NonNull<Header>>,
     scope: Option<NonNull<Scope>>,
-    context: Option<NonNull<RefCell<Context>>>,
     /// `None`: what is polled inside takes from the budget of the poll around it.
     budget: Option<u32>,
 }
@@ -78,7 +83,6 @@ impl Drop for Restore {
         CURRENT.with(|current| {
             current.task.set(self.task);
             current.scope.set(self.scope);
-            current.context.set(self.context);
             if let Some(budget) = self.budget {
                 current.budget.set(budget);
             }
@@ -92,7 +96,6 @@ pub(crate) fn enter(task: NonNull<Header>) -> Restore {
     CURRENT.with(|current| Restore {
         task: current.task.replace(Some(task)),
         scope: current.scope.take(),
-        context: current.context.take(),
         budget: Some(current.budget.replace(BUDGET)),
     })
 }
@@ -102,7 +105,6 @@ pub(crate) fn leave() -> Restore {
     CURRENT.with(|current| Restore {
         task: current.task.take(),
         scope: current.scope.take(),
-        context: current.context.take(),
         budget: None,
     })
 }
@@ -113,19 +115,25 @@ pub(crate) fn enter_scope(scope: NonNull<Scope>) -> Restore {
     CURRENT.with(|current| Restore {
         task: current.task.get(),
         scope: current.scope.replace(Some(scope)),
-        context: current.context.get(),
         budget: None,
     })
 }
 
 /// Makes `context` the current one until the guard is dropped.
-pub(crate) fn enter_context(context: NonNull<RefCell<Context>>) -> Restore {
-    CURRENT.with(|current| Restore {
-        task: current.task.get(),
-        scope: current.scope.get(),
-        context: current.context.replace(Some(context)),
-        budget: None,
+pub(crate) fn enter_context(context: NonNull<RefCell<Context>>) -> RestoreContext {
+    CURRENT.with(|current| {
+        let entered = (context, current.task.get());
+        RestoreContext(current.context.replace(Some(entered)))
     })
+}
+
+/// Restores the context that was current before.
+pub(crate) struct RestoreContext(Option<EnteredContext>);
+
+impl Drop for RestoreContext {
+    fn drop(&mut self) {
+        CURRENT.with(|current| current.context.set(self.0));
+    }
 }
 
 /// Takes one operation from the budget of the current poll; every leaf operation (a read, a timer, a join) begins so.

@@ -409,7 +409,10 @@ fn a_waker_that_panics_in_the_driver_is_reported_and_the_loop_goes_on() {
             let (told, looked_in, waited) = (told.clone(), looked_in.clone(), waited.clone());
             move |panic| {
                 assert!(panic.task_name().is_none() && panic.task_location().is_none());
-                assert_eq!(panic.to_string(), format!("a waker panicked: {}", panic.message()));
+                assert_eq!(
+                    panic.to_string(),
+                    format!("a callback or waker panicked: {}", panic.message())
+                );
                 told.lock().push(panic.message().to_owned());
                 match panic.message() {
                     "a waker, while the driver waits" => waited.set(),

@@ -38,23 +38,24 @@ impl JoinFrame {
 
     /// Whether requests were passed on to the task.
     pub(crate) fn has_passed_on(&self) -> bool {
-        let node = self.0.as_ref().and_then(Place::here);
-        // SAFETY: the node is the current task's.
-        node.is_some_and(|node| unsafe { node.as_ref() }.has_mail())
+        self.0.as_ref().is_some_and(Place::has_mail)
     }
 
     /// The task has ended, and not as cancelled: what was passed on ends here.
     #[inline]
     pub(crate) fn swallow(&mut self) {
         if let Some(place) = self.0.take() {
-            // SAFETY: the node is the current task's.
-            let passed_on = place.here().filter(|node| unsafe { node.as_ref() }.has_mail());
-            if let Some(node) = passed_on {
-                // SAFETY: as above.
-                unsafe { node.as_ref() }.take_mail().iter().for_each(Request::release);
-            }
-            place.leave_quietly();
+            Self::swallow_at(place);
         }
+    }
+
+    fn swallow_at(place: Place) {
+        if place.has_mail() {
+            // SAFETY: the node is the current task's.
+            let mail = place.here().map(|node| unsafe { node.as_ref() }.take_mail());
+            mail.iter().flatten().for_each(Request::release);
+        }
+        place.leave_quietly();
     }
 
     /// The join is dropped: what was passed on goes on outward.

@@ -14,7 +14,7 @@
 //! |---|---|---|
 //! | `LINKED` | both are there; the node is in the tree of `owner` | `BUSY` by either side; `HOMELESS` by the tree |
 //! | `BUSY` | one side does something that the other must not run into | `LINKED` or `GONE` by that side |
-//! | `GONE` | the future has left it: the tree frees it | |
+//! | `GONE` | the future has left it: the tree frees it | `LINKED` by another join, if it is a sole node |
 //! | `HOMELESS` | the tree has left it: it is the future's alone | `LINKED` by the future |
 //!
 //! A future that finds itself in the task that owns its node (`link` is `LINKED` and `owner` is the current task) is one
@@ -64,8 +64,21 @@ pub(crate) enum Kind {
     Join(NonNull<Header>),
 }
 
+/// Tells a model who touches what it cannot see, the plain fields of a node, and that no node is leaked. Nothing otherwise.
+#[derive(Default)]
+struct Trace(#[cfg(loom)] Arc<aioli_primitives::cell::UnsafeCell<()>>);
+
+impl Trace {
+    #[inline]
+    fn touch(&self) {
+        #[cfg(loom)]
+        self.0.with_mut(|_| ());
+    }
+}
+
 pub(crate) struct Node {
     link: AtomicU8,
+    trace: Trace,
     owner: Cell<Option<NonNull<Header>>>,
     kind: Cell<Kind>,
     parent: Cell<Option<NonNull<Node>>>,
@@ -104,6 +117,7 @@ impl Node {
     fn new() -> Self {
         Self {
             link: AtomicU8::new(HOMELESS),
+            trace: Trace::default(),
             owner: Cell::new(None),
             kind: Cell::new(Kind::Scope),
             parent: Cell::new(None),
@@ -132,11 +146,13 @@ impl Node {
     unsafe fn free(node: NonNull<Node>) {
         // SAFETY: by the contract of this function.
         let mut node = unsafe { Box::from_raw(node.as_ptr()) };
+        node.trace.touch();
         // Dropped last: the waker may be anybody's, and its destructor may do anything.
         let post = node.post.get_mut().take();
         let _ = SPARES.try_with(|spares| {
             let mut spares = spares.borrow_mut();
-            if spares.len() < SPARE {
+            // In models none is kept, so that who uses one that was freed stumbles.
+            if !cfg!(loom) && spares.len() < SPARE {
                 spares.push(node);
             }
         });
@@ -144,11 +160,32 @@ impl Node {
     }
 
     fn post(&self) -> RefMut<'_, Post> {
+        self.trace.touch();
         RefMut::map(self.post.borrow_mut(), |post| &mut **post.get_or_insert_default())
     }
 
     fn take_waker(&self) -> Option<Waker> {
         self.post.borrow_mut().as_mut()?.waker.take()
+    }
+
+    /// Whether the future has left it.
+    #[inline]
+    pub(crate) fn is_gone(&self) -> bool {
+        self.link.load(Acquire) == GONE
+    }
+
+    /// The runner frees a sole node that its future has left. `false`: its tree has grown meanwhile.
+    ///
+    /// # Safety
+    ///
+    /// The task is the current one, and the node its sole one and [gone](Self::is_gone).
+    pub(crate) unsafe fn uproot(node: NonNull<Node>, task: &Header) -> bool {
+        let uprooted = task.unplant(node);
+        if uprooted {
+            // SAFETY: by the contract of this function; nobody else knows the node.
+            unsafe { Self::free(node) };
+        }
+        uprooted
     }
 
     /// Whether this thread polls or drops what is in the tree that this node is in.
@@ -163,6 +200,8 @@ impl Node {
         // SAFETY: by the contract of this function.
         unsafe {
             let (parent_, child_) = (parent.as_ref(), child.as_ref());
+            parent_.trace.touch();
+            child_.trace.touch();
             child_.owner.set(Some(owner));
             child_.parent.set(Some(parent));
             child_.next.set(None);
@@ -200,6 +239,7 @@ impl Node {
     /// The node is in the current task's tree.
     #[inline]
     unsafe fn unlink(&self) {
+        self.trace.touch();
         if self.parent.get().is_none() {
             let owner = self.owner.get().expect("a linked node has an owner");
             // SAFETY: the owner is the current task.
@@ -226,6 +266,7 @@ impl Node {
 
     /// The children, each of which may be taken out of the tree when its turn has come.
     fn children(&self) -> impl Iterator<Item = NonNull<Node>> {
+        self.trace.touch();
         let mut next = self.first.get();
         std::iter::from_fn(move || {
             let child = next?;
@@ -578,16 +619,22 @@ impl Place {
         node
     }
 
-    /// Leaves the tree, if that is all there is to it: the node is the current task's, nothing is inside, and nothing came.
+    /// Leaves a join's node, if that is all there is to it: the node is the current task's, and nothing came. A sole node stays
+    /// where it is, for the next join.
     #[inline]
     pub(super) fn leave_quietly(self) {
         // SAFETY: the future's side keeps the node.
         let node = unsafe { self.0.as_ref() };
-        if node.is_in(current::task()) && node.first.get().is_none() && !node.has_mail() {
-            // SAFETY: the node is in the current task's tree, and after this nobody points to it.
-            unsafe {
-                node.unlink();
-                Node::free(self.0);
+        if node.is_in(current::task()) && !node.has_mail() {
+            node.trace.touch();
+            if node.parent.get().is_none() {
+                node.link.store(GONE, Release);
+            } else {
+                // SAFETY: the node is in the current task's tree, and after this nobody points to it.
+                unsafe {
+                    node.unlink();
+                    Node::free(self.0);
+                }
             }
             std::mem::forget(self);
         }
@@ -605,6 +652,17 @@ impl Place {
         let tree = unsafe { task.as_ref() };
         match (tree.tree(), &*place) {
             (Tree::Sole(node), Some(Place(mine))) => node == *mine,
+            // SAFETY: a sole node is its task's, and the runner's when no future has it.
+            (Tree::Sole(node), None) if unsafe { node.as_ref() }.is_gone() => {
+                // SAFETY: as above.
+                let it = unsafe { node.as_ref() };
+                it.trace.touch();
+                it.kind.set(Kind::Join(child));
+                *it.post.borrow_mut() = None;
+                it.link.store(LINKED, Release);
+                *place = Some(Place(node));
+                true
+            }
             (Tree::Empty, None) => {
                 let node = Node::allocate();
                 // SAFETY: the node is new, and nobody else knows it.
@@ -621,6 +679,13 @@ impl Place {
             }
             _ => false,
         }
+    }
+
+    /// Whether something came to the node, as far as the current task owns it.
+    #[inline]
+    pub(super) fn has_mail(&self) -> bool {
+        // SAFETY: the node is the current task's.
+        self.here().is_some_and(|node| unsafe { node.as_ref() }.has_mail())
     }
 
     /// The node, if the current task owns it.

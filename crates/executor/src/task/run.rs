@@ -17,7 +17,7 @@ use super::{
     task_ref::TaskRef,
     waker,
 };
-use crate::current;
+use crate::{current, scope::Node};
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -95,6 +95,8 @@ fn is_to_end(header: NonNull<Header>, before: Snapshot, cx: &mut Context<'_>) ->
     task.state.take_request();
     match task.tree() {
         Tree::Empty => true,
+        // SAFETY: the runner may look at the nodes of its tree.
+        Tree::Sole(node) if unsafe { node.as_ref() }.is_gone() => true,
         _ => {
             let extras = task.extras_or_new();
             !extras.root.ask(cx, extras.reason())
@@ -115,9 +117,19 @@ fn cut_off(header: NonNull<Header>) {
 }
 
 /// Futures of this task that live on elsewhere are on their own from now on.
+#[inline]
 fn leave_tree(task: &Header) {
+    if !matches!(task.tree(), Tree::Empty) {
+        leave_grown_tree(task);
+    }
+}
+
+#[cold]
+fn leave_grown_tree(task: &Header) {
     match task.tree() {
         Tree::Empty => {}
+        // SAFETY: this is the runner.
+        Tree::Sole(node) if unsafe { node.as_ref().is_gone() && Node::uproot(node, task) } => {}
         _ => task.extras_or_new().root.end(),
     }
 }
