@@ -21,21 +21,47 @@ pub(super) struct MainTask(Mutex<Run>);
 struct Run {
     /// From its first turn on.
     task: Option<TaskRef>,
-    /// There was nothing to end: the next run is over when it begins.
-    ended: Option<&'static str>,
+    /// How many runs have begun.
+    begun: u64,
+    /// The last run that was ended, and why.
+    ended: Option<(u64, &'static str)>,
+}
+
+impl Run {
+    /// The one in progress or, if there is none, the next one.
+    fn number(&self) -> u64 {
+        match self.task {
+            Some(_) => self.begun,
+            None => self.begun + 1,
+        }
+    }
 }
 
 impl MainTask {
-    /// Ends the run in progress or, if there is none, the next one.
+    /// The number of the run in progress or, if there is none, of the next one.
+    fn number(&self) -> u64 {
+        self.0.lock().number()
+    }
+
+    /// Ends the run in progress or, if there is none, the next one. Only the first time: the run may be cleaning up.
     pub(super) fn end(&self, reason: &'static str) {
-        let mut run = self.0.lock();
-        match run.task.clone() {
-            None => run.ended = Some(reason),
-            Some(task) => {
-                // Whom cancelling wakes may end it, too.
-                drop(run);
-                task.cancel_with(reason);
+        let number = self.number();
+        self.end_run(number, reason);
+    }
+
+    /// Ends the run of that number, unless it is over, or has been ended.
+    fn end_run(&self, number: u64, reason: &'static str) {
+        let task = {
+            let mut run = self.0.lock();
+            if run.number() != number || run.ended.is_some_and(|(ended, _)| ended == number) {
+                return;
             }
+            run.ended = Some((number, reason));
+            run.task.clone()
+        };
+        // Not under the lock: whom cancelling wakes may end it, too.
+        if let Some(task) = task {
+            task.cancel_with(reason);
         }
     }
 
@@ -43,10 +69,12 @@ impl MainTask {
         let task = current_task();
         let ended = {
             let mut run = self.0.lock();
+            run.begun += 1;
             run.task.clone_from(&task);
-            run.ended.take()
+            let number = run.begun;
+            run.ended.filter(|&(ended, _)| ended == number)
         };
-        if let Some((task, reason)) = task.zip(ended) {
+        if let Some((task, (_, reason))) = task.zip(ended) {
             task.cancel_with(reason);
         }
     }
@@ -95,7 +123,7 @@ impl EventLoop {
     /// Ends the run in progress, from anywhere, after what is ready now has had its turn: [`Runner::run_forever`](crate::Runner::run_forever)
     /// returns. If none is in progress, the next one ends so.
     ///
-    /// As `loop.stop()`. Where asyncio leaves the main task of a `run` behind, half done, and raises "Event loop stopped before
+    /// Called again, it does nothing more: the run may be cleaning up. As `loop.stop()`. Where asyncio leaves the main task of a `run` behind, half done, and raises "Event loop stopped before
     /// Future completed", a main future of aioli's, which may borrow, is cancelled and cleans up, and
     /// [`try_run`](crate::Runner::try_run) says so.
     ///
@@ -111,6 +139,9 @@ impl EventLoop {
     /// ```
     pub fn stop(&self) {
         let state = self.1.clone();
-        self.0.post(move || state.main.end("the event loop was stopped"));
+        // Of this run: what is ready now may end it before, and the next one is another.
+        let number = state.main.number();
+        self.0
+            .post(move || state.main.end_run(number, "the event loop was stopped"));
     }
 }

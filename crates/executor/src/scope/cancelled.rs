@@ -43,7 +43,12 @@ impl CancelledError {
     /// Lets the cancellation go on: awaiting this never returns, and what is around is dropped or catches it in turn.
     ///
     /// As `raise` in `except asyncio.CancelledError`. If the scope that was cancelled is not around, because the token was
-    /// moved elsewhere, it is the current task that is cancelled.
+    /// moved elsewhere, the current task is cancelled as well.
+    ///
+    /// # Panics
+    ///
+    /// When it is awaited inside deferred work, or inside an [`uncancellable`](super::uncancellable) that the cancelled scope
+    /// is around: neither would ever end.
     ///
     /// # Cancel safety
     ///
@@ -60,7 +65,12 @@ impl CancelledError {
     /// Lets the requests go on outward. `false`: one of them comes from a scope that is not around.
     fn go_on(&mut self) -> bool {
         let mut found = true;
-        self.let_go(|request| found &= place::forward(request));
+        self.let_go(|request| {
+            if !place::forward(request) {
+                request.goes_home();
+                found = false;
+            }
+        });
         found
     }
 
@@ -115,6 +125,10 @@ impl Future for Resume {
             assert!(
                 !current::is_in_deferred_work(),
                 "a cancellation cannot go on inside deferred work, which nothing cancels: drop the `CancelledError` there"
+            );
+            assert!(
+                !cancelled.requests.iter().any(place::is_walled_in),
+                "a cancellation cannot go on inside `uncancellable`, which keeps it back: resume it after that"
             );
             if !cancelled.go_on() {
                 cancel_current();

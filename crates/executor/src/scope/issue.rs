@@ -76,11 +76,11 @@ impl Issue {
 
     /// Whoever polls the scope wants to know when something changes.
     pub(super) fn register(&self, cx: &Context<'_>) {
-        let mut slot = self.waker.lock();
-        if !slot.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            let old = slot.replace(cx.waker().clone());
-            drop(slot);
-            // Out here: its destructor may be anybody's.
+        let same = |slot: &Option<Waker>| slot.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if !same(&self.waker.lock()) {
+            // Made and dropped out here: wakers may be anybody's.
+            let new = cx.waker().clone();
+            let old = self.waker.lock().replace(new);
             drop(old);
         }
     }
@@ -114,6 +114,13 @@ impl Request {
         let newest = |word: u64| (word / WAVE == self.wave).then_some(word + 1);
         // An older wave holds nothing.
         let _ = self.issue.word.fetch_update(Relaxed, Relaxed, newest);
+    }
+
+    /// The one who lets go is not where the scope is. Unless the scope has asked anew meanwhile, it unwinds.
+    pub(super) fn goes_home(&self) {
+        if self.issue.word.load(Acquire) / WAVE == self.wave {
+            self.issue.set_unwinding(true);
+        }
     }
 
     /// Who took it lets go.

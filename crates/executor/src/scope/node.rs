@@ -40,6 +40,7 @@ use aioli_primitives::{
 };
 use std::{
     cell::{Cell, RefCell, RefMut},
+    panic::{AssertUnwindSafe, catch_unwind},
     ptr::NonNull,
     task::{Context, Waker},
 };
@@ -143,20 +144,19 @@ impl Node {
     /// # Safety
     ///
     /// The node was made by `allocate`, is in no tree, and nobody points to it any more.
-    unsafe fn free(node: NonNull<Node>) {
+    #[must_use = "to be dropped when the tree is left alone: it may contain anybody's waker"]
+    unsafe fn free(node: NonNull<Node>) -> Option<Box<Post>> {
         // SAFETY: by the contract of this function.
         let mut node = unsafe { Box::from_raw(node.as_ptr()) };
         node.trace.touch();
-        // Dropped last: the waker may be anybody's, and its destructor may do anything.
         let post = node.post.get_mut().take();
         let _ = SPARES.try_with(|spares| {
             let mut spares = spares.borrow_mut();
-            // In models none is kept, so that who uses one that was freed stumbles.
-            if !cfg!(loom) && spares.len() < SPARE {
+            if spares.len() < SPARE {
                 spares.push(node);
             }
         });
-        drop(post);
+        post
     }
 
     fn post(&self) -> RefMut<'_, Post> {
@@ -183,7 +183,7 @@ impl Node {
         let uprooted = task.unplant(node);
         if uprooted {
             // SAFETY: by the contract of this function; nobody else knows the node.
-            unsafe { Self::free(node) };
+            drop(unsafe { Self::free(node) });
         }
         uprooted
     }
@@ -320,7 +320,7 @@ impl Node {
                 if child.as_ref().engage() {
                     child.as_ref().disengage(HOMELESS);
                 } else {
-                    Self::free(child);
+                    wakes.keep(Self::free(child));
                 }
             }
         }
@@ -352,21 +352,64 @@ impl Node {
             }
             // SAFETY: a parent is in the same tree, and alive.
             unsafe { forward(parent, &request, wakes) };
+            wakes.requests.push(request);
         }
     }
 }
 
-/// Those to be woken when the tree is left alone again: a waker may be anybody's, and may do anything to the tree.
+/// Those to be woken, and what is to be dropped, when the tree is left alone again: a waker may be anybody's, and what it does
+/// when it is called or dropped may be anything, to the tree as well.
 #[derive(Default)]
-pub(super) struct Wakes(Vec<Waker>);
+pub(super) struct Wakes {
+    wakers: Vec<Waker>,
+    posts: Vec<Box<Post>>,
+    requests: Vec<Request>,
+}
 
 impl Wakes {
     fn push(&mut self, waker: Option<Waker>) {
-        self.0.extend(waker);
+        self.wakers.extend(waker);
     }
 
+    fn keep(&mut self, post: Option<Box<Post>>) {
+        self.posts.extend(post);
+    }
+
+    /// Outside any task, so that nothing is added to a tree that is about to go; and a panic is reported, and keeps nobody
+    /// else from being woken.
+    #[inline]
     pub(super) fn wake(self) {
-        self.0.into_iter().for_each(Waker::wake);
+        if !(self.wakers.is_empty() && self.posts.is_empty() && self.requests.is_empty()) {
+            self.wake_all();
+        }
+    }
+
+    #[cold]
+    fn wake_all(self) {
+        let task = current::task();
+        let caught = |call: &mut dyn FnMut()| {
+            let _nobody = current::leave();
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+                match task {
+                    // SAFETY: the task is current, but for this call.
+                    Some(task) => unsafe { crate::task::report(task, payload) },
+                    None => drop(crate::task::Panic::new(payload)),
+                }
+            }
+        };
+        for waker in self.wakers {
+            let mut waker = Some(waker);
+            caught(&mut || waker.take().into_iter().for_each(Waker::wake));
+        }
+        let (mut posts, mut requests) = (self.posts, self.requests);
+        while let Some(post) = posts.pop() {
+            let mut post = Some(post);
+            caught(&mut || drop(post.take()));
+        }
+        while let Some(request) = requests.pop() {
+            let mut request = Some(request);
+            caught(&mut || drop(request.take()));
+        }
     }
 }
 
@@ -425,6 +468,35 @@ unsafe fn visit(node: NonNull<Node>, wakes: &mut Wakes, f: &mut impl FnMut(NonNu
     open
 }
 
+/// Joins that nobody polls, although their tasks have ended: what they passed on goes on as if they had been.
+///
+/// # Safety
+///
+/// As [`deliver`].
+pub(super) unsafe fn pass_on_for_parked(node: NonNull<Node>, wakes: &mut Wakes) {
+    // SAFETY: by the contract of this function; children are in the same tree. The task is the future's, which keeps it while
+    // the node is `BUSY`.
+    unsafe {
+        for child in node.as_ref().children() {
+            let Kind::Join(task) = child.as_ref().kind.get() else {
+                pass_on_for_parked(child, wakes);
+                continue;
+            };
+            if child.as_ref().has_mail() && child.as_ref().engage() {
+                let (over, cancelled) = (task.as_ref().is_complete(), task.as_ref().is_cancelled());
+                child.as_ref().disengage(LINKED);
+                if over && cancelled {
+                    child.as_ref().pass_on_mail(node, wakes);
+                } else if over {
+                    let mail = child.as_ref().take_mail();
+                    mail.iter().for_each(Request::release);
+                    wakes.requests.extend(mail);
+                }
+            }
+        }
+    }
+}
+
 /// Takes out of the tree what its futures have left.
 ///
 /// # Safety
@@ -453,7 +525,7 @@ unsafe fn bury(node: NonNull<Node>, wakes: &mut Wakes) {
     unsafe {
         let mut around = node.as_ref().parent.get();
         node.as_ref().leave_tree(wakes);
-        Node::free(node);
+        wakes.keep(Node::free(node));
         while let Some(node) = around {
             if let Some(post) = &mut *node.as_ref().post.borrow_mut() {
                 if !post.mail.is_empty() {
@@ -631,10 +703,11 @@ impl Place {
                 node.link.store(GONE, Release);
             } else {
                 // SAFETY: the node is in the current task's tree, and after this nobody points to it.
-                unsafe {
+                let post = unsafe {
                     node.unlink();
-                    Node::free(self.0);
-                }
+                    Node::free(self.0)
+                };
+                drop(post);
             }
             std::mem::forget(self);
         }
@@ -707,7 +780,7 @@ impl Drop for Place {
             unsafe {
                 let mut wakes = Wakes::default();
                 it.leave_tree(&mut wakes);
-                Node::free(node);
+                wakes.keep(Node::free(node));
                 wakes.wake();
             }
         } else if it.engage() {
@@ -725,7 +798,10 @@ impl Drop for Place {
             }
         } else {
             // SAFETY: `HOMELESS`, so in no tree, and its children are gone.
-            unsafe { Node::free(node) };
+            let post = unsafe { Node::free(node) };
+            let mut wakes = Wakes::default();
+            wakes.keep(post);
+            wakes.wake();
         }
     }
 }
@@ -740,7 +816,7 @@ impl Node {
         self.post().issue = Some(issue.clone());
     }
 
-    fn issues(&self, request: &Request) -> bool {
+    pub(super) fn issues(&self, request: &Request) -> bool {
         let post = self.post.borrow();
         let issue = post.as_ref().and_then(|post| post.issue.as_ref());
         issue.is_some_and(|issue| request.is_from(issue))
@@ -761,14 +837,15 @@ impl Node {
         self.parent.get()
     }
 
-    pub(super) fn is_unwinding(&self) -> bool {
-        let post = self.post.borrow();
-        let issue = post.as_ref().and_then(|post| post.issue.as_ref());
-        issue.is_some_and(|issue| issue.is_unwinding())
+    pub(super) fn kind(&self) -> Kind {
+        self.kind.get()
     }
 
-    pub(super) fn is_open_frame(&self) -> bool {
-        matches!(self.kind.get(), Kind::Frame | Kind::Wall)
+    /// Whether the scope is about to drop its body.
+    pub(super) fn unwinds(&self) -> bool {
+        let post = self.post.borrow();
+        let issue = post.as_ref().and_then(|post| post.issue.as_ref());
+        issue.is_some_and(|issue| issue.is_unwinding() && !issue.is_held())
     }
 
     pub(super) fn register(&self, cx: &Context<'_>) {

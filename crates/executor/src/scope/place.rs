@@ -164,10 +164,15 @@ impl Scope {
 fn must_drop(issue: &Arc<Issue>, node: Option<NonNull<Node>>, cx: &Context<'_>) -> bool {
     // Before it is asked how things stand: who changes that later wakes this one.
     issue.register(cx);
+    let mut wakes = Wakes::default();
+    if let Some(node) = node {
+        // SAFETY: the node is in the current task's tree.
+        unsafe { node::pass_on_for_parked(node, &mut wakes) };
+    }
     if !issue.is_unwinding() {
+        wakes.wake();
         return false;
     }
-    let mut wakes = Wakes::default();
     // SAFETY: the node is in the current task's tree.
     let told = node.is_some_and(|node| unsafe { node::deliver(node, &Issue::again(issue, None), &mut wakes) });
     wakes.wake();
@@ -184,6 +189,22 @@ pub(super) fn forward(request: &Request) -> bool {
     }
     wakes.wake();
     found
+}
+
+/// Whether something between here and the scope that issued the request keeps requests back for as long as it is there.
+pub(super) fn is_walled_in(request: &Request) -> bool {
+    let mut at = current::task().map(innermost);
+    while let Some(node) = at {
+        // SAFETY: the node is in the current task's tree, and so are its parents.
+        let node = unsafe { node.as_ref() };
+        match node.kind() {
+            Kind::Wall => return true,
+            Kind::Frame => return false,
+            _ if node.issues(request) => return false,
+            _ => at = node.parent(),
+        }
+    }
+    false
 }
 
 /// The node of the innermost scope of the current task.
@@ -210,13 +231,22 @@ pub(crate) fn unwinds_around() -> bool {
         return false;
     }
     let mut at = Some(innermost(task));
-    while let Some(node) = at {
+    while let Some(place) = at {
         // SAFETY: the node is in the current task's tree, and so are its parents.
-        let node = unsafe { node.as_ref() };
-        if node.is_unwinding() || node.is_open_frame() && node.has_mail() {
-            return true;
+        let node = unsafe { place.as_ref() };
+        match node.kind() {
+            // Nothing unwinds through these.
+            Kind::Wall | Kind::Island => return false,
+            Kind::Frame if node.has_mail() => {
+                let mut wakes = Wakes::default();
+                // SAFETY: as above.
+                let open = unsafe { node::has_open_frames(place, &mut wakes) };
+                wakes.wake();
+                return !open;
+            }
+            _ if node.unwinds() => return true,
+            _ => at = node.parent(),
         }
-        at = node.parent();
     }
     false
 }

@@ -39,6 +39,9 @@ use std::{
     task::{Context, Poll},
 };
 
+/// How many turns, its own and those of tickets that found it busy, a ticket takes in a row.
+const MOST_TURNS: usize = 16;
+
 pub(crate) type Call = Box<dyn FnOnce() + Send>;
 
 pub(super) struct Calls(Mutex<State>);
@@ -94,6 +97,11 @@ impl Calls {
         !state.busy
     }
 
+    /// Gives up the right to make calls although turns are owed, one of which gets a ticket of its own.
+    fn pause(&self) {
+        self.0.lock().busy = false;
+    }
+
     /// Drops the calls that wait, and refuses more.
     pub(super) fn close(&self) {
         let waiting = {
@@ -117,6 +125,11 @@ impl Shared {
             drop(refused);
             return;
         }
+        self.queue_ticket();
+    }
+
+    /// Puts a ticket for one turn into the queue.
+    fn queue_ticket(&self) {
         let home = &self.homes[here::index_on(self).unwrap_or(0)];
         // SAFETY: the future is `Send` and borrows nothing.
         let (ticket, task) = unsafe { task::create(Turn, Homed::<Ticket>::new(home), Location::caller()) };
@@ -135,7 +148,7 @@ impl Shared {
         if !self.calls.begin() {
             return;
         }
-        loop {
+        for _ in 0..MOST_TURNS {
             if let Some(call) = self.calls.next() {
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
                     self.unhandled().report(UnhandledError::of_nobody(payload));
@@ -145,6 +158,9 @@ impl Shared {
                 return;
             }
         }
+        // This worker has other tasks, too: the turn that it still owes comes behind them.
+        self.calls.pause();
+        self.queue_ticket();
     }
 }
 

@@ -108,6 +108,11 @@ impl Header {
         self.state.load().is_complete()
     }
 
+    /// Whether the task is over, and ended as cancelled.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.state.load().is_cancelled()
+    }
+
     /// The scope tree. What is in it belongs to the runner, as does the change from [`Tree::Empty`] to [`Tree::Sole`] and back;
     /// any thread may have it grow, and then it stays so.
     #[inline]

@@ -142,10 +142,14 @@ impl Extras {
         let new = Watcher::Wake(waker.clone());
         let mut shared = self.shared.lock();
         let watcher = shared.watchers.iter_mut().find(|&&mut (other, _)| other == id);
-        let old = watcher.map(|(_, watcher)| mem::replace(watcher, new));
+        let (found, left) = match watcher {
+            Some((_, watcher)) => (true, mem::replace(watcher, new)),
+            None => (false, new),
+        };
         drop(shared);
         // Out here: its destructor may be anybody's.
-        old.is_some()
+        drop(left);
+        found
     }
 
     /// The task is complete: calls those who want to know, in the order in which they came, each by `caught`.

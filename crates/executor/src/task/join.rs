@@ -125,18 +125,17 @@ impl<T> Drop for Join<T> {
     fn drop(&mut self) {
         let Some(task) = self.task.take() else { return };
         let mut raw = task.into_raw();
+        // Never twice for one request.
+        let passed_on = self.frame.has_passed_on();
+        // Before the task may be freed: the frame points to it. What came to it goes on outward.
+        self.frame.close();
         raw.discard();
         if !raw.is_finished() && current::task() != Some(raw.header) {
-            // Never twice for one request.
-            if !self.frame.has_passed_on() {
+            if !passed_on {
                 // SAFETY: the handle keeps the task.
                 unsafe { raw::cancel(raw.header, None) };
             }
-            // Before the task may be freed: the frame points to it. What came to it goes on outward.
-            self.frame.close();
             scope::defer_wait(Settled(raw));
-        } else {
-            self.frame.close();
         }
     }
 }
