@@ -362,7 +362,7 @@ impl Node {
 #[derive(Default)]
 pub(super) struct Wakes {
     wakers: Vec<Waker>,
-    posts: Vec<Box<Post>>,
+    posts: Vec<Post>,
     requests: Vec<Request>,
 }
 
@@ -372,7 +372,7 @@ impl Wakes {
     }
 
     fn keep(&mut self, post: Option<Box<Post>>) {
-        self.posts.extend(post);
+        self.posts.extend(post.map(|post| *post));
     }
 
     /// Outside any task, so that nothing is added to a tree that is about to go; and a panic is reported, and keeps nobody
