@@ -36,7 +36,8 @@ fn frame() -> Boxed {
 }
 
 async fn poll_once(future: &mut Boxed) {
-    poll_fn(|cx| Poll::Ready(assert!(future.as_mut().poll(cx).is_pending()))).await;
+    let polled = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await;
+    assert!(polled.is_pending());
 }
 
 #[test]
@@ -231,7 +232,8 @@ fn a_join_that_nobody_polls_does_not_keep_the_request() {
         let result = timeout(ms(20), async {
             let child = create_task(sleep(ms(60_000)));
             let mut join = Box::pin(child.join());
-            poll_fn(|cx| Poll::Ready(assert!(join.as_mut().poll(cx).is_pending()))).await;
+            let polled = poll_fn(|cx| Poll::Ready(join.as_mut().poll(cx))).await;
+            assert!(polled.is_pending());
             sleep(ms(3000)).await;
         });
         assert_eq!(result.await, Err(TimeoutError));
