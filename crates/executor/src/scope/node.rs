@@ -152,7 +152,8 @@ impl Node {
         let post = node.post.get_mut().take();
         let _ = SPARES.try_with(|spares| {
             let mut spares = spares.borrow_mut();
-            if spares.len() < SPARE {
+            // In models none is kept, so that whoever uses one that was freed stumbles.
+            if !cfg!(loom) && spares.len() < SPARE {
                 spares.push(node);
             }
         });
@@ -294,11 +295,6 @@ impl Node {
                 Err(_) => return false,
             }
         }
-    }
-
-    /// Whether the future has left the node.
-    fn is_left(&self) -> bool {
-        self.link.load(Acquire) == GONE
     }
 
     fn disengage(&self, link: u8) {
@@ -444,7 +440,7 @@ unsafe fn visit(node: NonNull<Node>, wakes: &mut Wakes, f: &mut impl FnMut(NonNu
     // SAFETY: by the contract of this function; children are in the same tree.
     unsafe {
         for child in node.as_ref().children() {
-            if child.as_ref().is_left() {
+            if child.as_ref().is_gone() {
                 bury(child, wakes);
                 continue;
             }
@@ -506,7 +502,7 @@ pub(super) unsafe fn sweep(node: NonNull<Node>, wakes: &mut Wakes) {
     // SAFETY: by the contract of this function; children are in the same tree.
     unsafe {
         for child in node.as_ref().children() {
-            if child.as_ref().is_left() {
+            if child.as_ref().is_gone() {
                 bury(child, wakes);
             } else {
                 sweep(child, wakes);
