@@ -291,11 +291,13 @@ impl Timeout {
         impl Drop for End<'_> {
             fn drop(&mut self) {
                 let mut limit = self.0.0.lock();
-                limit.runner = None;
+                let runner = limit.runner.take();
                 limit.state = match limit.state {
                     State::Expiring => State::Expired,
                     _ => State::Finished,
                 };
+                drop(limit);
+                drop(runner);
             }
         }
         let when = {
@@ -312,6 +314,8 @@ impl Timeout {
         std::future::poll_fn(|cx| {
             loop {
                 let polled = body.as_mut().poll(cx);
+                // Made and dropped outside the lock: wakers may be anybody's.
+                let waker = cx.waker().clone();
                 let mut limit = self.0.lock();
                 if body.phase == Phase::Expired && limit.state == State::Running {
                     limit.state = State::Expiring;
@@ -323,7 +327,9 @@ impl Timeout {
                         continue;
                     }
                 } else {
-                    limit.runner = Some(cx.waker().clone());
+                    let old = limit.runner.replace(waker);
+                    drop(limit);
+                    drop(old);
                 }
                 return polled;
             }
