@@ -31,13 +31,21 @@ thread_local! {
 }
 
 /// The task that this thread is polling.
+#[inline]
 pub(crate) fn task() -> Option<NonNull<Header>> {
     CURRENT.with(|current| current.task.get())
 }
 
 /// The scope inside the current task that is being polled or dropped; `None`: the root scope, or no task.
+#[inline]
 pub(crate) fn scope() -> Option<NonNull<Scope>> {
     CURRENT.with(|current| current.scope.get())
+}
+
+/// The task that this thread is polling, and whether its root scope is the innermost. One look for both.
+#[inline]
+pub(crate) fn task_in_root() -> Option<(NonNull<Header>, bool)> {
+    CURRENT.with(|current| Some((current.task.get()?, current.scope.get().is_none())))
 }
 
 /// The context that was entered inside the current task, and not around it.

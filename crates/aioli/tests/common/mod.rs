@@ -31,6 +31,25 @@ pub fn run<F: Future>(workers: usize, main: F) -> F::Output {
     Builder::new().workers(workers).build().unwrap().run(main)
 }
 
+/// Runs `main` on each number of workers, with a clock that stands still while anything is left to do.
+pub fn on_all<F: Future<Output = ()>>(main: impl Fn() -> F) {
+    for workers in WORKERS {
+        let mut runner = Builder::new().workers(workers).virtual_time(true).build().unwrap();
+        runner.run(main());
+    }
+}
+
+/// The same, for a program that tells what happens: these lines, in this order.
+pub fn check<F: Future<Output = ()>>(expected: &[&str], program: impl Fn(Log) -> F) {
+    for workers in WORKERS {
+        let log = Log::default();
+        let mut runner = Builder::new().workers(workers).virtual_time(true).build().unwrap();
+        runner.run(program(log.clone()));
+        drop(runner);
+        assert_eq!(log.lines(), expected, "with {workers} workers");
+    }
+}
+
 /// Gives way until `condition` holds.
 pub async fn until(condition: impl Fn() -> bool) {
     while !condition() {

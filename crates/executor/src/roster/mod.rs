@@ -6,7 +6,7 @@
 //! # Protocol
 //!
 //! One lock guards everything, and nobody else's code runs under it (but for `is_echo`, which only looks): what is to be woken,
-//! cancelled or dropped is handed out. A group goes through three phases:
+//! cancelled or dropped is handed out, and a waker is cloned before it is left. A group goes through three phases:
 //!
 //! | phase | meaning | moves to |
 //! |---|---|---|
@@ -210,31 +210,45 @@ impl<M: Member, E> Roster<M, E> {
 
     /// For the owner, when its body is gone: waits until nobody is seated. `Ready`: see [`Over`].
     pub fn poll_over(&self, cx: &mut Context<'_>) -> Poll<Over<M, E>> {
-        let mut state = self.state.lock();
-        if !state.seats.is_empty() {
-            let old = state.register(cx);
-            drop(state);
-            drop(old);
-            return Poll::Pending;
-        }
-        if let Some(straggler) = state.stragglers.pop_front() {
-            return Poll::Ready(Over::But(straggler));
-        }
-        state.phase = Phase::Closed;
-        Poll::Ready(Over::With(mem::take(&mut state.errors)))
+        self.poll_state(cx, |state| {
+            if !state.seats.is_empty() {
+                return Poll::Pending;
+            }
+            if let Some(straggler) = state.stragglers.pop_front() {
+                return Poll::Ready(Over::But(straggler));
+            }
+            state.phase = Phase::Closed;
+            Poll::Ready(Over::With(mem::take(&mut state.errors)))
+        })
     }
 
     /// For the owner, while it runs a body: it will be woken when somebody ends the group. `false`: somebody has, and the
     /// members are still to be taken.
     pub fn register(&self, cx: &mut Context<'_>) -> bool {
-        let mut state = self.state.lock();
-        if state.phase == Phase::Ending && !state.doomed {
-            return false;
+        let is_to_act = |state: &mut State<M, E>| match state.phase {
+            Phase::Ending if !state.doomed => Poll::Ready(()),
+            _ => Poll::Pending,
+        };
+        self.poll_state(cx, is_to_act).is_pending()
+    }
+
+    /// Looks, and in the same critical section leaves the owner's waker, if there is nothing yet.
+    fn poll_state<T>(&self, cx: &mut Context<'_>, look: impl Fn(&mut State<M, E>) -> Poll<T>) -> Poll<T> {
+        // Cloned and dropped without the lock: wakers may be anybody's.
+        let mut waker = None;
+        loop {
+            let mut state = self.state.lock();
+            let polled = look(&mut state);
+            if polled.is_ready() || state.owner.as_ref().is_some_and(|owner| owner.will_wake(cx.waker())) {
+                return polled;
+            }
+            if waker.is_some() {
+                mem::swap(&mut state.owner, &mut waker);
+                return polled;
+            }
+            drop(state);
+            waker = Some(cx.waker().clone());
         }
-        let old = state.register(cx);
-        drop(state);
-        drop(old);
-        true
     }
 }
 
@@ -274,14 +288,6 @@ impl<M: Member, E> State<M, E> {
             return Vec::new();
         }
         self.seats.names().cloned().collect()
-    }
-
-    /// Gives the old waker back, to be dropped out of the lock: it may be anybody's.
-    fn register(&mut self, cx: &Context<'_>) -> Option<Waker> {
-        match &self.owner {
-            Some(owner) if owner.will_wake(cx.waker()) => None,
-            _ => self.owner.replace(cx.waker().clone()),
-        }
     }
 }
 

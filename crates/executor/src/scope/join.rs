@@ -19,9 +19,9 @@ impl JoinFrame {
     /// The join is pending.
     #[inline]
     pub(crate) fn open(&mut self, child: NonNull<Header>) {
-        if let Some(task) = current::task() {
-            // SAFETY: the task is current; without a scope its root is the innermost.
-            if current::scope().is_none() && unsafe { Place::plant(&mut self.0, child, task) } {
+        if let Some((task, in_root)) = current::task_in_root() {
+            // SAFETY: the task is current, and its root the innermost scope.
+            if in_root && unsafe { Place::plant(&mut self.0, child, task) } {
                 return;
             }
             // SAFETY: the task is current, and its innermost node is in its tree.
@@ -49,13 +49,13 @@ impl JoinFrame {
         }
     }
 
+    #[inline(never)]
     fn swallow_at(place: Place) {
-        if place.has_mail() {
+        if let Err(place) = place.leave_quietly() {
             // SAFETY: the node is the current task's.
             let mail = place.here().map(|node| unsafe { node.as_ref() }.take_mail());
             mail.iter().flatten().for_each(Request::release);
         }
-        place.leave_quietly();
     }
 
     /// The join is dropped: what was passed on goes on outward.

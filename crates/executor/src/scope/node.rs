@@ -689,24 +689,25 @@ impl Place {
 
     /// Leaves a join's node, if that is all there is to it: the node is the current task's, and nothing came. A sole node stays
     /// where it is, for the next join.
-    #[inline]
-    pub(super) fn leave_quietly(self) {
+    pub(super) fn leave_quietly(self) -> Result<(), Place> {
         // SAFETY: the future's side keeps the node.
         let node = unsafe { self.0.as_ref() };
-        if node.is_in(current::task()) && !node.has_mail() {
-            node.trace.touch();
-            if node.parent.get().is_none() {
-                node.link.store(GONE, Release);
-            } else {
-                // SAFETY: the node is in the current task's tree, and after this nobody points to it.
-                let post = unsafe {
-                    node.unlink();
-                    Node::free(self.0)
-                };
-                drop(post);
-            }
-            std::mem::forget(self);
+        if !node.is_in(current::task()) || node.has_mail() {
+            return Err(self);
         }
+        node.trace.touch();
+        if node.parent.get().is_none() {
+            node.link.store(GONE, Release);
+        } else {
+            // SAFETY: the node is in the current task's tree, and after this nobody points to it.
+            let post = unsafe {
+                node.unlink();
+                Node::free(self.0)
+            };
+            drop(post);
+        }
+        std::mem::forget(self);
+        Ok(())
     }
 
     /// Makes sure that `place` is a join's node right under the root of `task`, if nothing else is in that tree. `false`:
@@ -768,6 +769,14 @@ impl Place {
 impl Drop for Place {
     #[inline]
     fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl Place {
+    /// The future leaves its node, wherever it is.
+    #[inline(never)]
+    fn leave(&mut self) {
         let node = self.0;
         // SAFETY: the future's side keeps the node.
         let it = unsafe { node.as_ref() };

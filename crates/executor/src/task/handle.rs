@@ -97,6 +97,12 @@ impl<T> Task<T> {
         })
     }
 
+    /// Whether the outcome was taken.
+    #[inline]
+    pub(super) fn is_settled(&self) -> bool {
+        self.raw.settled
+    }
+
     /// # Panics
     ///
     /// If awaiting the task makes no sense.

@@ -63,11 +63,10 @@ impl<'a, T: Clone + Send + Sync> IntoFuture for &'a Task<T> {
 /// Polling panics if a task awaits itself.
 #[must_use = "dropping it cancels the task; await it"]
 pub struct Join<T> {
-    /// `None` once the outcome has been given.
+    /// `None` once the outcome has been given. Settled and still here: the task ended as cancelled, and the cancellation goes on
+    /// around, so there is no more to say, unless it is taken back.
     task: Option<Task<T>>,
     frame: JoinFrame,
-    /// The task ended as cancelled, and the cancellation goes on around: there is no more to say, unless it is taken back.
-    resumed: bool,
 }
 
 impl<T> Join<T> {
@@ -75,7 +74,6 @@ impl<T> Join<T> {
         Self {
             task: Some(task),
             frame: JoinFrame::new(),
-            resumed: false,
         }
     }
 
@@ -90,40 +88,55 @@ impl<T> Future for Join<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if this.resumed {
-            return if scope::unwinds_around() {
-                Poll::Pending
-            } else {
-                Poll::Ready(Err(JoinError::Cancelled))
-            };
-        }
         let task = this
             .task
             .as_mut()
             .expect("a join was polled after it had given the outcome");
+        if task.is_settled() {
+            return this.poll_resumed();
+        }
         let polled = task.poll_outcome(cx);
         match &polled {
-            Poll::Pending => this.frame.open(task.as_ptr()),
-            Poll::Ready(outcome) => {
-                // Before the task may be freed: the frame points to it.
-                if matches!(outcome, Err(JoinError::Cancelled)) {
-                    this.resumed = this.frame.resume();
-                } else {
-                    this.frame.swallow();
-                }
-                this.task = None;
-                if this.resumed {
+            Poll::Pending => {
+                this.frame.open(task.as_ptr());
+                return polled;
+            }
+            // Before the task may be freed: the frame points to it.
+            Poll::Ready(Err(JoinError::Cancelled)) => {
+                if this.frame.resume() {
                     return Poll::Pending;
                 }
             }
+            Poll::Ready(_) => this.frame.swallow(),
         }
+        this.task = None;
         polled
     }
 }
 
 impl<T> Drop for Join<T> {
+    #[inline]
     fn drop(&mut self) {
-        let Some(task) = self.task.take() else { return };
+        if let Some(task) = self.task.take() {
+            self.give_up(task);
+        }
+    }
+}
+
+impl<T> Join<T> {
+    /// The cancellation that the task passed on goes on around, unless it was taken back.
+    #[cold]
+    fn poll_resumed(&mut self) -> Poll<Result<T, JoinError>> {
+        if scope::unwinds_around() {
+            return Poll::Pending;
+        }
+        self.task = None;
+        Poll::Ready(Err(JoinError::Cancelled))
+    }
+
+    /// The join is dropped before it has given the outcome.
+    #[cold]
+    fn give_up(&mut self, task: Task<T>) {
         let mut raw = task.into_raw();
         // Never twice for one request.
         let passed_on = self.frame.has_passed_on();

@@ -12,6 +12,7 @@
 
 use super::{
     cell::{Header, Reason, Tree},
+    extras::Extras,
     outcome::UnhandledError,
     state::{Pend, Snapshot},
     task_ref::TaskRef,
@@ -49,31 +50,22 @@ pub(super) unsafe fn run(header: NonNull<Header>) {
                     (task.vtable.cancel)(header);
                     true
                 } else {
-                    (task.vtable.poll)(header, cx) || {
-                        let unwinds = task.extras().is_some_and(|extras| extras.root.must_drop(cx));
-                        if unwinds {
-                            (task.vtable.cancel)(header);
-                        }
-                        unwinds
-                    }
+                    (task.vtable.poll)(header, cx)
                 }
             };
         if before.is_killed() {
             cut_off(header);
         }
-        // Alongside a future that goes on, too.
-        let done = task.extras().is_none_or(|extras| {
-            if gone && !before.is_closing() && extras.root.has_deferred() {
-                // Before the work begins: it may ask whether its task can still be cancelled.
-                task.state.close();
+        match task.tree() {
+            Tree::Empty => gone,
+            Tree::Sole(_) => {
+                if gone {
+                    leave_tree(task);
+                }
+                gone
             }
-            extras.root.poll_deferred(cx)
-        });
-        let over = gone && done;
-        if over {
-            leave_tree(task);
+            Tree::Grown(extras) => tend(header, extras, before, gone, cx),
         }
-        over
     };
     if over {
         // SAFETY: this is the runner, and the outcome is stored.
@@ -82,6 +74,28 @@ pub(super) unsafe fn run(header: NonNull<Header>) {
         // SAFETY: the task was woken while it ran, so the right to run has stayed here; it keeps the task.
         unsafe { (task.vtable.schedule)(header, Reason::Yielded) };
     }
+}
+
+/// After a poll of a task with a scope tree. `true`: the task is over.
+#[inline(never)]
+fn tend(header: NonNull<Header>, extras: &Extras, before: Snapshot, mut gone: bool, cx: &mut Context<'_>) -> bool {
+    // SAFETY: the caller is the runner.
+    let task = unsafe { header.as_ref() };
+    if !gone && extras.root.must_drop(cx) {
+        // SAFETY: the caller is the runner, and the future is alive.
+        unsafe { (task.vtable.cancel)(header) };
+        gone = true;
+    }
+    if gone && !before.is_closing() && extras.root.has_deferred() {
+        // Before the work begins: it may ask whether its task can still be cancelled.
+        task.state.close();
+    }
+    // Alongside a future that goes on, too.
+    let over = extras.root.poll_deferred(cx) && gone;
+    if over {
+        leave_tree(task);
+    }
+    over
 }
 
 /// A request has come. `true`: the future is to be dropped.
@@ -117,15 +131,8 @@ fn cut_off(header: NonNull<Header>) {
 }
 
 /// Futures of this task that live on elsewhere are on their own from now on.
-#[inline]
+#[inline(never)]
 fn leave_tree(task: &Header) {
-    if !matches!(task.tree(), Tree::Empty) {
-        leave_grown_tree(task);
-    }
-}
-
-#[cold]
-fn leave_grown_tree(task: &Header) {
     match task.tree() {
         Tree::Empty => {}
         // SAFETY: this is the runner.
@@ -141,28 +148,36 @@ unsafe fn complete(header: NonNull<Header>) {
     // SAFETY: the runtime's reference, given back below, keeps the task.
     let task = unsafe { header.as_ref() };
     let todo = task.state.complete();
-    if todo.drop_outcome {
+    if todo.is_to_drop_outcome() {
         // SAFETY: the transition left the outcome to us.
         caught(header, || unsafe { (task.vtable.drop_outcome)(header) });
     }
-    if todo.wake_joiner {
+    if todo.is_to_wake_joiner() {
         // SAFETY: the transition left the slot to us.
         let joiner = task.join_waker.with_mut(|slot| unsafe { (*slot).take() });
         caught(header, || joiner.expect("a flagged slot is full").wake());
     }
-    if todo.watched {
-        let extras = task.extras().expect("a watched task has extras");
-        extras.call_watchers(header, |call| caught(header, call));
+    if todo.is_watched() {
+        call_watchers(header);
     }
     // SAFETY: the task is alive, and its last reference frees it.
     unsafe {
-        if todo.release {
+        if todo.is_to_release() {
             (task.vtable.release)(header);
         }
         if task.state.ref_dec() {
             (task.vtable.deallocate)(header);
         }
     }
+}
+
+/// Calls those who have left a callback for the end.
+#[cold]
+fn call_watchers(header: NonNull<Header>) {
+    // SAFETY: the caller is the completer, and has the runtime's reference.
+    let extras = unsafe { header.as_ref() }.extras();
+    let extras = extras.expect("a watched task has extras");
+    extras.call_watchers(header, |call| caught(header, call));
 }
 
 /// # Safety

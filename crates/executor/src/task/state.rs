@@ -141,18 +141,31 @@ pub(crate) enum Pend {
     Reschedule,
 }
 
-/// What the completer has to do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What the completer has to do: the state word as it was.
+#[derive(Clone, Copy)]
 #[must_use]
-pub(crate) struct Completion {
+pub(crate) struct Completion(u64);
+
+impl Completion {
     /// Nobody will take the outcome: the completer drops it.
-    pub(crate) drop_outcome: bool,
+    pub(crate) fn is_to_drop_outcome(self) -> bool {
+        self.0 & (JOIN | DISCARD) != JOIN
+    }
+
     /// The joiner's waker is in its slot, which is the completer's now.
-    pub(crate) wake_joiner: bool,
+    pub(crate) fn is_to_wake_joiner(self) -> bool {
+        self.0 & JOIN_WAKER != 0
+    }
+
     /// The task is in a set of live tasks.
-    pub(crate) release: bool,
+    pub(crate) fn is_to_release(self) -> bool {
+        self.0 & BOUND != 0
+    }
+
     /// Callbacks have been left for the end.
-    pub(crate) watched: bool,
+    pub(crate) fn is_watched(self) -> bool {
+        self.0 & WATCHED != 0
+    }
 }
 
 /// What a handle that goes away has to clean up.
@@ -217,12 +230,7 @@ impl State {
     pub(crate) fn complete(&self) -> Completion {
         let before = self.0.fetch_add(COMPLETE - RUNNING, AcqRel);
         debug_assert!(before & RUNNING != 0 && before & COMPLETE == 0);
-        Completion {
-            drop_outcome: before & (JOIN | DISCARD) != JOIN,
-            wake_joiner: before & JOIN_WAKER != 0,
-            release: before & BOUND != 0,
-            watched: before & WATCHED != 0,
-        }
+        Completion(before)
     }
 
     /// Wakes through a reference that the caller keeps.

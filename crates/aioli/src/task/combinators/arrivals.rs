@@ -6,7 +6,7 @@
 //! One lock has both the numbers and the waker of the one who waits, and who leaves a number takes that waker along. So no
 //! wake-up is lost, and of many that come in between two looks only the first wakes.
 
-use super::slot::AnySlot;
+use super::{rule::Rule, slot::AnySlot};
 use crate::task::poll_budget;
 use aioli_primitives::sync::Mutex;
 use std::{
@@ -61,14 +61,7 @@ impl Arrivals {
     /// the next.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
         if self.taken.is_empty() {
-            let shared = self.shared.get_or_insert_default();
-            let mut state = shared.0.lock();
-            mem::swap(&mut self.taken, &mut state.arrived);
-            if self.taken.is_empty() {
-                let old = state.wait(cx);
-                drop(state);
-                drop(old);
-            }
+            self.take(cx, false);
         }
         self.taken.pop_front().map_or(Poll::Pending, Poll::Ready)
     }
@@ -85,23 +78,39 @@ impl Arrivals {
 
     /// Takes all that have arrived, to be given out lowest number first; `cx` is woken with the next.
     pub(super) fn take_sorted(&mut self, cx: &Context<'_>) {
-        let shared = self.shared.get_or_insert_default();
-        let mut state = shared.0.lock();
-        self.taken.append(&mut state.arrived);
-        let old = state.wait(cx);
-        drop(state);
-        drop(old);
+        self.take(cx, true);
         self.taken.make_contiguous().sort_unstable();
+    }
+
+    /// Takes all that have arrived. If there are none, or in any case if that is asked for, the next wakes `cx`.
+    fn take(&mut self, cx: &Context<'_>, wait_for_more: bool) {
+        let shared = self.shared.get_or_insert_default();
+        // Cloned and dropped without the lock: wakers may be anybody's.
+        let mut waker = None;
+        loop {
+            let mut state = shared.0.lock();
+            self.taken.append(&mut state.arrived);
+            let waits = |waiter: &Waker| waiter.will_wake(cx.waker());
+            if (!self.taken.is_empty() && !wait_for_more) || state.waiter.as_ref().is_some_and(waits) {
+                return;
+            }
+            if waker.is_some() {
+                mem::swap(&mut state.waiter, &mut waker);
+                return;
+            }
+            drop(state);
+            waker = Some(cx.waker().clone());
+        }
     }
 
     /// Looks at the task with that number. `Ready(None)`: it is running and will arrive when it is over, or its outcome was
     /// taken before. `Pending`: not in this turn.
-    pub(super) fn poll_slot<E>(
+    pub(super) fn poll_slot<R: Rule>(
         &mut self,
         number: usize,
-        slot: &mut dyn AnySlot<E>,
+        slot: &mut dyn AnySlot<R>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<(), E>>> {
+    ) -> Poll<Option<Result<(), R::Error>>> {
         match slot.task() {
             None => Poll::Ready(None),
             Some(task) if task.is_finished() => slot.poll(cx).map(Some),
@@ -114,16 +123,6 @@ impl Arrivals {
                     Poll::Pending => None,
                 })
             }
-        }
-    }
-}
-
-impl State {
-    /// The next who arrives wakes `cx`. What this gives is to be dropped without the lock: its destructor may be anybody's.
-    fn wait(&mut self, cx: &Context<'_>) -> Option<Waker> {
-        match &self.waiter {
-            Some(waiter) if waiter.will_wake(cx.waker()) => None,
-            _ => self.waiter.replace(cx.waker().clone()),
         }
     }
 }

@@ -62,7 +62,7 @@ where
         let mut slot = Slot::Running(item.into_task());
         // From the start, so that the order is that in which they end.
         let waker = completed.arrivals.waker(number);
-        if slot.poll(&mut Context::from_waker(&waker)).is_ready() {
+        if AnySlot::<Settle>::poll(&mut slot, &mut Context::from_waker(&waker)).is_ready() {
             completed.arrivals.add(number);
         }
         completed.slots.push(slot);
@@ -74,7 +74,7 @@ where
 /// The outcomes of several tasks, as they come. Made by [`as_completed`].
 #[must_use = "dropping it detaches the tasks; ask for what is `next`"]
 pub struct AsCompleted<T> {
-    slots: Vec<Slot<T, Settle>>,
+    slots: Vec<Slot<T, Result<T, JoinError>>>,
     /// How many were not given yet.
     left: usize,
     arrivals: Arrivals,
@@ -96,7 +96,7 @@ impl<T> AsCompleted<T> {
     /// Waits no longer than this for all of them together, counted from now.
     ///
     /// As `asyncio.as_completed(timeout=..)`: when the time is up, the next item is a [`TimeoutError`], and the last. The tasks
-    /// that are left go on.
+    /// that are left go on, and [`into_inner`](AsCompletedWithin::into_inner) gives them back.
     pub fn timeout(self, limit: Duration) -> AsCompletedWithin<T> {
         AsCompletedWithin {
             outcomes: self,
@@ -113,7 +113,7 @@ impl<T> Stream for AsCompleted<T> {
         while this.left > 0 {
             let number = ready!(this.arrivals.poll_next(cx));
             let slot = &mut this.slots[number];
-            if this.arrivals.poll_slot(number, slot, cx).is_pending() {
+            if this.arrivals.poll_slot::<Settle>(number, slot, cx).is_pending() {
                 this.arrivals.put_back(number);
                 return Poll::Pending;
             }
@@ -147,6 +147,11 @@ pub struct AsCompletedWithin<T> {
 }
 
 impl<T> AsCompletedWithin<T> {
+    /// Those that were not given yet, without the limit.
+    pub fn into_inner(self) -> AsCompleted<T> {
+        self.outcomes
+    }
+
     /// The next outcome, or that the time is up; `None`: there is nothing more to come.
     ///
     /// # Errors

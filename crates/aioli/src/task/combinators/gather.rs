@@ -16,14 +16,20 @@
 //! It is one frame for all of its tasks. It takes a request, passes it on to each task that is not over, and waits for their end
 //! without looking at their outcomes: a panic in a cleanup is then seen by nobody, and reported as such. Then the request
 //! goes on.
+//!
+//! # How a task with a gathering in it is `Send`
+//!
+//! When the compiler looks at that, it has forgotten the lifetime of a `dyn Error`, and can prove neither that it is `'static` nor
+//! that two of them are of one type. So [`Gather`] has no bounds, and names no error: what needs to know more is found through
+//! pointers, which are made where all types are known.
 
 use super::{
     arrivals::Arrivals,
     items::GatherItems,
-    rule::{FirstError, FirstFailure, Rule, Settle},
+    rule::{FirstError, FirstFailure, Rule, Settle, TaskError},
     slot::Slots,
 };
-use crate::task::{CancelledError, Finished, TaskRef, current_task, defer};
+use crate::task::{CancelledError, Finished, JoinError, TaskRef, current_task, defer};
 use aioli_executor::Scoped;
 use std::{
     fmt,
@@ -68,8 +74,8 @@ use std::{
 /// Dropped before it is ready, it cancels the tasks that are not over and defers waiting for them to the scope around. All
 /// values are lost.
 #[track_caller]
-pub fn gather<I: GatherItems<FirstFailure>>(items: I) -> Gather<I::Slots> {
-    Gather::new(items.into_slots())
+pub fn gather<I: GatherItems<FirstFailure>>(items: I) -> Gather<I::Slots, Result<I::Values, JoinError>> {
+    Gather::new::<FirstFailure>(items.into_slots())
 }
 
 /// As [`gather`], for items that give a `Result`: an `Err` ends it at once, too, and the values are those in the `Ok`s.
@@ -100,8 +106,8 @@ pub fn gather<I: GatherItems<FirstFailure>>(items: I) -> Gather<I::Slots> {
 ///
 /// As [`gather`].
 #[track_caller]
-pub fn try_gather<I: GatherItems<FirstError<E>>, E>(items: I) -> Gather<I::Slots> {
-    Gather::new(items.into_slots())
+pub fn try_gather<I: GatherItems<FirstError<E>>, E>(items: I) -> Gather<I::Slots, Result<I::Values, TaskError<E>>> {
+    Gather::new::<FirstError<E>>(items.into_slots())
 }
 
 /// As [`gather`], but it waits for all in any case, and gives for each its value or its [`JoinError`](crate::JoinError).
@@ -126,21 +132,17 @@ pub fn try_gather<I: GatherItems<FirstError<E>>, E>(items: I) -> Gather<I::Slots
 ///
 /// As [`gather`].
 #[track_caller]
-pub fn gather_settled<I: GatherItems<Settle>>(items: I) -> Gather<I::Slots> {
-    Gather::new(items.into_slots())
+pub fn gather_settled<I: GatherItems<Settle>>(items: I) -> Gather<I::Slots, I::Values> {
+    Gather::new::<Settle>(items.into_slots())
 }
 
-/// Waits for several tasks. Made by [`gather`], [`try_gather`] and [`gather_settled`].
+/// Waits for several tasks, and gives a `V`. Made by [`gather`], [`try_gather`] and [`gather_settled`].
 #[must_use = "dropping it cancels the tasks that are not over; await it"]
-pub struct Gather<S: Slots> {
+pub struct Gather<S, V> {
     /// `None` once the result has been given.
-    slots: Option<S>,
-    /// How many outcomes have not been taken.
-    left: usize,
-    /// Those before it were looked at in this step.
-    next: usize,
-    gave_way: bool,
-    arrivals: Arrivals,
+    outcomes: Option<Outcomes<S>>,
+    poll: fn(&mut Option<Outcomes<S>>, &mut Context<'_>) -> Poll<V>,
+    unfinished: fn(&mut S) -> Vec<TaskRef>,
     frame: Scoped<Pending<()>>,
     /// Requests that were passed on to the tasks, and go on when those have ended.
     cancelled: Vec<CancelledError>,
@@ -151,20 +153,25 @@ pub struct Gather<S: Slots> {
 
 const SPENT: &str = "a gathering was polled after it had given its result";
 
-/// What ends it at once.
-type Error<S> = <<S as Slots>::Rule as Rule>::Error;
-
 // Nothing is pinned in here.
-impl<S: Slots> Unpin for Gather<S> {}
+impl<S, V> Unpin for Gather<S, V> {}
 
-impl<S: Slots> Gather<S> {
-    fn new(slots: S) -> Self {
+impl<S, V> Gather<S, V> {
+    fn new<R>(slots: S) -> Self
+    where
+        R: Rule<Output<S::Values> = V>,
+        S: Slots<R>,
+    {
         Self {
-            left: slots.count(),
-            slots: Some(slots),
-            next: 0,
-            gave_way: false,
-            arrivals: Arrivals::new(),
+            outcomes: Some(Outcomes {
+                left: slots.count(),
+                slots,
+                next: 0,
+                gave_way: false,
+                arrivals: Arrivals::new(),
+            }),
+            poll: poll_result,
+            unfinished,
             frame: Scoped::new(pending()),
             cancelled: Vec::new(),
             end: None,
@@ -174,8 +181,8 @@ impl<S: Slots> Gather<S> {
 
     /// A request has come: all that are not over are told.
     fn cancel(&mut self, cancelled: CancelledError) {
-        let slots = self.slots.as_mut().expect(SPENT);
-        let end = self.end.get_or_insert_with(|| EndOfAll::of(slots));
+        let slots = &mut self.outcomes.as_mut().expect(SPENT).slots;
+        let end = self.end.get_or_insert_with(|| EndOfAll::of((self.unfinished)(slots)));
         end.cancel(cancelled.reason());
         self.cancelled.push(cancelled);
     }
@@ -188,14 +195,81 @@ impl<S: Slots> Gather<S> {
             debug_assert!(never.is_pending());
         }
         self.resumed = true;
-        self.next = 0;
+        self.outcomes.as_mut().expect(SPENT).next = 0;
     }
+}
 
+impl<S, V> Future for Gather<S, V> {
+    type Output = V;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<V> {
+        let this = &mut *self;
+        if let Some(cancelled) = this.frame.take() {
+            this.cancel(cancelled);
+        }
+        if let Some(end) = &mut this.end {
+            if Pin::new(end).poll(cx).is_pending() {
+                Pin::new(&mut this.frame).catch_requests(cx);
+                return Poll::Pending;
+            }
+            this.end = None;
+            this.resume(cx);
+        }
+        if this.resumed && Scoped::<Pending<()>>::unwinds_around() {
+            return Poll::Pending;
+        }
+        let polled = (this.poll)(&mut this.outcomes, cx);
+        match polled {
+            Poll::Ready(_) => Pin::new(&mut this.frame).close_frame(),
+            Poll::Pending => Pin::new(&mut this.frame).catch_requests(cx),
+        }
+        polled
+    }
+}
+
+impl<S, V> Drop for Gather<S, V> {
+    fn drop(&mut self) {
+        let Some(outcomes) = &mut self.outcomes else { return };
+        // Those that were told are not told again.
+        let end = self.end.take().unwrap_or_else(|| {
+            let end = EndOfAll::of((self.unfinished)(&mut outcomes.slots));
+            end.cancel(None);
+            end
+        });
+        if !end.is_empty() {
+            drop(defer(end));
+        }
+    }
+}
+
+impl<S, V> fmt::Debug for Gather<S, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gather")
+            .field("left", &self.outcomes.as_ref().map_or(0, |outcomes| outcomes.left))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The items' outcomes, as they come.
+struct Outcomes<S> {
+    slots: S,
+    /// How many have not been taken.
+    left: usize,
+    /// Those before it were looked at in this step.
+    next: usize,
+    gave_way: bool,
+    arrivals: Arrivals,
+}
+
+impl<S> Outcomes<S> {
     /// Takes outcomes, until a failure or the last. `Pending`: `cx` will be woken with the next.
-    fn poll_outcomes(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error<S>>> {
-        let count = self.slots.as_ref().expect(SPENT).count();
+    fn poll<R: Rule>(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), R::Error>>
+    where
+        S: Slots<R>,
+    {
+        let count = self.slots.count();
         while self.next < count {
-            if !self.gave_way && self.is_running(self.next) {
+            if !self.gave_way && is_unfinished(self.slots.slot(self.next).task()) {
                 self.gave_way = true;
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -216,73 +290,40 @@ impl<S: Slots> Gather<S> {
         Poll::Ready(Ok(()))
     }
 
-    fn is_running(&mut self, number: usize) -> bool {
-        let slots = self.slots.as_mut().expect(SPENT);
-        slots.slot(number).task().is_some_and(|task| !task.is_finished())
-    }
-
     /// Takes one's outcome, or sees to it that it arrives when it has one. `Pending`: not in this turn.
-    fn poll_slot(&mut self, number: usize, cx: &mut Context<'_>) -> Poll<Result<(), Error<S>>> {
-        let slots = self.slots.as_mut().expect(SPENT);
-        let polled = ready!(self.arrivals.poll_slot(number, slots.slot(number), cx));
+    fn poll_slot<R: Rule>(&mut self, number: usize, cx: &mut Context<'_>) -> Poll<Result<(), R::Error>>
+    where
+        S: Slots<R>,
+    {
+        let polled = ready!(self.arrivals.poll_slot(number, self.slots.slot(number), cx));
         self.left -= usize::from(polled.is_some());
         Poll::Ready(polled.unwrap_or(Ok(())))
     }
 }
 
-impl<S: Slots> Future for Gather<S> {
-    type Output = <S::Rule as Rule>::Output<S::Values>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if let Some(cancelled) = this.frame.take() {
-            this.cancel(cancelled);
-        }
-        if let Some(end) = &mut this.end {
-            if Pin::new(end).poll(cx).is_pending() {
-                Pin::new(&mut this.frame).catch_requests(cx);
-                return Poll::Pending;
-            }
-            this.end = None;
-            this.resume(cx);
-        }
-        if this.resumed && Scoped::<Pending<()>>::unwinds_around() {
-            return Poll::Pending;
-        }
-        let result = match this.poll_outcomes(cx) {
-            Poll::Ready(result) => result,
-            Poll::Pending => {
-                Pin::new(&mut this.frame).catch_requests(cx);
-                return Poll::Pending;
-            }
-        };
-        Pin::new(&mut this.frame).close_frame();
-        let slots = this.slots.take().expect("it was polled just now");
-        Poll::Ready(S::Rule::output(result.map(|()| slots.into_values())))
-    }
+/// The result of all, once it is known. Then there are no outcomes any more.
+fn poll_result<S: Slots<R>, R: Rule>(
+    outcomes: &mut Option<Outcomes<S>>,
+    cx: &mut Context<'_>,
+) -> Poll<R::Output<S::Values>> {
+    let result = ready!(outcomes.as_mut().expect(SPENT).poll(cx));
+    let slots = outcomes.take().expect("it was polled just now").slots;
+    Poll::Ready(R::output(result.map(|()| slots.into_values())))
 }
 
-impl<S: Slots> Drop for Gather<S> {
-    fn drop(&mut self) {
-        let Some(slots) = &mut self.slots else { return };
-        // Those that were told are not told again.
-        let end = self.end.take().unwrap_or_else(|| {
-            let end = EndOfAll::of(slots);
-            end.cancel(None);
-            end
-        });
-        if !end.is_empty() {
-            drop(defer(end));
-        }
-    }
+/// The tasks that are not over, last to first.
+fn unfinished<S: Slots<R>, R: Rule>(slots: &mut S) -> Vec<TaskRef> {
+    let tasks = (0..slots.count()).rev();
+    tasks
+        .filter_map(|number| {
+            let task = slots.slot(number).task();
+            task.filter(|_| is_unfinished(task)).cloned()
+        })
+        .collect()
 }
 
-impl<S: Slots> fmt::Debug for Gather<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gather")
-            .field("left", &self.left)
-            .finish_non_exhaustive()
-    }
+fn is_unfinished(task: Option<&TaskRef>) -> bool {
+    task.is_some_and(|task| !task.is_finished())
 }
 
 /// Waits until several tasks are over. One after the other: they end at the same time all the same, and each wakes this at
@@ -294,18 +335,12 @@ struct EndOfAll {
 }
 
 impl EndOfAll {
-    /// Of those that are not over.
-    fn of(slots: &mut impl Slots) -> Self {
+    fn of(mut tasks: Vec<TaskRef>) -> Self {
         // One that holds itself would wait for ever.
-        let me = current_task();
-        let tasks = (0..slots.count()).rev().filter_map(|number| {
-            let task = slots.slot(number).task()?;
-            (!task.is_finished() && me.as_ref() != Some(task)).then(|| task.clone())
-        });
-        Self {
-            tasks: tasks.collect(),
-            next: None,
+        if let Some(me) = current_task() {
+            tasks.retain(|task| *task != me);
         }
+        Self { tasks, next: None }
     }
 
     fn is_empty(&self) -> bool {

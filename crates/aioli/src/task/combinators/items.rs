@@ -19,8 +19,11 @@ use std::iter::Map;
 ///
 /// Any other iterator has to be collected first, since the compiler cannot know that a tuple will never be one.
 pub trait GatherItems<R: Rule>: Sized {
+    /// The values of all items.
+    type Values;
+
     #[doc(hidden)]
-    type Slots: Slots<Rule = R>;
+    type Slots: Slots<R, Values = Self::Values>;
 
     /// Makes tasks of those that are none.
     #[doc(hidden)]
@@ -29,7 +32,8 @@ pub trait GatherItems<R: Rule>: Sized {
 }
 
 impl<I: IntoTask, R: Judge<I::Output>> GatherItems<R> for Vec<I> {
-    type Slots = Vec<Slot<I::Output, R>>;
+    type Values = Vec<R::Value>;
+    type Slots = Vec<Slot<I::Output, R::Value>>;
 
     fn into_slots(self) -> Self::Slots {
         collect(self.into_iter())
@@ -37,7 +41,8 @@ impl<I: IntoTask, R: Judge<I::Output>> GatherItems<R> for Vec<I> {
 }
 
 impl<I: IntoTask, R: Judge<I::Output>, const N: usize> GatherItems<R> for [I; N] {
-    type Slots = Fixed<I::Output, R, N>;
+    type Values = [R::Value; N];
+    type Slots = Fixed<I::Output, R::Value, N>;
 
     fn into_slots(self) -> Self::Slots {
         Fixed(collect(self.into_iter()))
@@ -50,7 +55,8 @@ where
     I: IntoTask,
     R: Judge<I::Output>,
 {
-    type Slots = Vec<Slot<I::Output, R>>;
+    type Values = Vec<R::Value>;
+    type Slots = Vec<Slot<I::Output, R::Value>>;
 
     fn into_slots(self) -> Self::Slots {
         collect(self)
@@ -59,7 +65,7 @@ where
 
 /// A loop and no closure, so that the tasks are created where the caller of all this is.
 #[track_caller]
-fn collect<I: IntoTask, R: Judge<I::Output>>(items: impl Iterator<Item = I>) -> Vec<Slot<I::Output, R>> {
+fn collect<I: IntoTask, V>(items: impl Iterator<Item = I>) -> Vec<Slot<I::Output, V>> {
     let mut slots = Vec::with_capacity(items.size_hint().0);
     for item in items {
         slots.push(Slot::Running(item.into_task()));
@@ -69,29 +75,29 @@ fn collect<I: IntoTask, R: Judge<I::Output>>(items: impl Iterator<Item = I>) -> 
 
 macro_rules! tuples {
     ($(($($item:ident $number:tt),+))+) => {$(
-        impl<R, $($item),+> GatherItems<R> for ($($item,)+)
+        impl<R: Rule, $($item),+> GatherItems<R> for ($($item,)+)
         where
             $($item: IntoTask, R: Judge<$item::Output>,)+
         {
-            type Slots = ($(Slot<$item::Output, R>,)+);
+            type Values = ($(<R as Judge<$item::Output>>::Value,)+);
+            type Slots = ($(Slot<$item::Output, <R as Judge<$item::Output>>::Value>,)+);
 
             fn into_slots(self) -> Self::Slots {
                 ($(Slot::Running(self.$number.into_task()),)+)
             }
         }
 
-        impl<R, $($item),+> Slots for ($(Slot<$item, R>,)+)
+        impl<R, $($item),+> Slots<R> for ($(Slot<$item, <R as Judge<$item>>::Value>,)+)
         where
             R: Rule $(+ Judge<$item>)+,
         {
-            type Rule = R;
             type Values = ($(<R as Judge<$item>>::Value,)+);
 
             fn count(&self) -> usize {
                 [$($number),+].len()
             }
 
-            fn slot(&mut self, number: usize) -> &mut dyn AnySlot<R::Error> {
+            fn slot(&mut self, number: usize) -> &mut dyn AnySlot<R> {
                 match number {
                     $($number => &mut self.$number,)+
                     _ => unreachable!("there is no such item"),

@@ -56,7 +56,9 @@ pub fn race<I: RaceItems>(items: I) -> Race<I::Branches, I::Output> {
         "race() was given no items, and nobody could win: ask whether there are any before"
     );
     Race {
+        count,
         branches,
+        branch: <I::Branches as Branches<I::Output>>::branch,
         left: count,
         wakers: Vec::new(),
         arrivals: Arrivals::new(),
@@ -139,6 +141,10 @@ pub trait Branches<T> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Race<B, T> {
     branches: B,
+    /// The branch with that number. A pointer, so that a task with a race in it is `Send` whatever its items give: see the head
+    /// of `gather`.
+    branch: fn(&mut B, usize) -> &mut dyn AnyBranch<T>,
+    count: usize,
     /// How many have not ended.
     left: usize,
     /// One for each branch, once they have begun.
@@ -151,10 +157,10 @@ pub struct Race<B, T> {
 // What is pinned is in boxes.
 impl<B, T> Unpin for Race<B, T> {}
 
-impl<B: Branches<T>, T> Race<B, T> {
+impl<B, T> Race<B, T> {
     fn poll_branch(&mut self, number: usize) {
         let cx = &mut Context::from_waker(&self.wakers[number]);
-        let Some(turn) = self.branches.branch(number).poll(cx) else {
+        let Some(turn) = (self.branch)(&mut self.branches, number).poll(cx) else {
             return;
         };
         let has_finished = !matches!(turn, Turn::Running);
@@ -169,7 +175,7 @@ impl<B: Branches<T>, T> Race<B, T> {
             self.winner = Some(number);
             for loser in (0..self.wakers.len()).filter(|&loser| loser != number) {
                 let cx = &mut Context::from_waker(&self.wakers[loser]);
-                self.branches.branch(loser).cancel(cx);
+                (self.branch)(&mut self.branches, loser).cancel(cx);
             }
             // Each is to be polled until it has ended, this one, too.
             self.arrivals.add_all(self.wakers.len());
@@ -177,15 +183,14 @@ impl<B: Branches<T>, T> Race<B, T> {
     }
 }
 
-impl<B: Branches<T>, T> Future for Race<B, T> {
+impl<B, T> Future for Race<B, T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let this = &mut *self;
         if this.wakers.is_empty() {
-            let count = this.branches.count();
-            this.wakers = (0..count).map(|number| this.arrivals.waker(number)).collect();
-            this.arrivals.add_all(count);
+            this.wakers = (0..this.count).map(|number| this.arrivals.waker(number)).collect();
+            this.arrivals.add_all(this.count);
         }
         // One that wakes itself has its next turn when others of the loop have had theirs.
         let mut has_taken = false;

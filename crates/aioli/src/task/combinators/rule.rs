@@ -1,7 +1,7 @@
 //! Which outcome of a task ends a gathering at once, and what the gathering gives.
 
-use crate::task::{JoinError, Panic};
-use std::{convert::Infallible, error::Error, fmt, marker::PhantomData};
+use crate::task::{BoxError, JoinError, Panic};
+use std::{any::Any, convert::Infallible, error::Error, fmt, marker::PhantomData};
 
 /// What a gathering gives. Implemented by [`FirstFailure`], [`FirstError`] and [`Settle`].
 pub trait Rule {
@@ -92,6 +92,8 @@ impl<T> Judge<T> for Settle {
 /// Why a task that gives a `Result<T, E>` has no `T`.
 ///
 /// What asyncio raises out of `await task`: the task's own exception, or `CancelledError`.
+///
+/// It is an [`Error`] also where `E` is none but a box of one ([`BoxError`]), so that `?` takes it in any case.
 #[derive(Clone)]
 pub enum TaskError<E> {
     /// The task gave an `Err`, with this.
@@ -131,10 +133,14 @@ impl<E: fmt::Debug> fmt::Debug for TaskError<E> {
     }
 }
 
-impl<E: Error + 'static> Error for TaskError<E> {
+impl<E: fmt::Debug + fmt::Display + 'static> Error for TaskError<E> {
+    /// The error in the box, if it is a [`BoxError`]. One of a type of the program's own is in [`Failed`](TaskError::Failed).
     fn source(&self) -> Option<&(dyn Error + 'static)> {
+        // A `BoxError` is not an `Error` itself, so no bound on `E` lets it in along with types that are.
         match self {
-            TaskError::Failed(error) => Some(error),
+            TaskError::Failed(error) => (error as &dyn Any)
+                .downcast_ref::<BoxError>()
+                .map(|error| &**error as _),
             TaskError::Cancelled | TaskError::Panicked(_) => None,
         }
     }

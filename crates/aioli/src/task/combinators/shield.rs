@@ -1,6 +1,6 @@
 //! Waiting that can be cancelled, for a task that is not.
 
-use crate::task::{IntoTask, JoinError, JoinRef, JoinShared, Task};
+use crate::task::{ChildFailed, GroupTask, IntoTask, JoinError, JoinRef, JoinShared, Task};
 use std::{
     fmt,
     future::{Future, IntoFuture},
@@ -90,6 +90,22 @@ impl<'a, T> Shieldable<how::Borrowed> for &'a mut Task<T> {
     type Future = JoinRef<'a, T>;
 
     fn into_shield(self) -> JoinRef<'a, T> {
+        self.into_future()
+    }
+}
+
+impl<'a, T: Clone + Send + Sync> Shieldable<how::Shared> for &'a GroupTask<T> {
+    type Future = JoinShared<'a, Result<T, ChildFailed>>;
+
+    fn into_shield(self) -> Self::Future {
+        self.into_future()
+    }
+}
+
+impl<'a, T> Shieldable<how::Borrowed> for &'a mut GroupTask<T> {
+    type Future = JoinRef<'a, Result<T, ChildFailed>>;
+
+    fn into_shield(self) -> Self::Future {
         self.into_future()
     }
 }

@@ -8,20 +8,20 @@ use std::{
     task::{Context, Poll},
 };
 
-/// What an item of type `T` is kept in, by a gathering that follows the rule `R`.
-pub enum Slot<T, R: Judge<T>> {
+/// What an item is kept in, whose task gives a `T`, and for which a `V` stands among the values.
+pub enum Slot<T, V> {
     #[doc(hidden)]
     Running(Task<T>),
     #[doc(hidden)]
-    Over(R::Value),
+    Over(V),
     /// What it had was given.
     #[doc(hidden)]
     Given,
 }
 
-impl<T, R: Judge<T>> Slot<T, R> {
+impl<T, V> Slot<T, V> {
     /// The value of one that is over.
-    pub(super) fn into_value(self) -> R::Value {
+    pub(super) fn into_value(self) -> V {
         match self {
             Slot::Over(value) => value,
             _ => unreachable!("every task is over, and none has failed"),
@@ -29,17 +29,17 @@ impl<T, R: Judge<T>> Slot<T, R> {
     }
 }
 
-/// A slot, whatever its type. It does not pass cancellations on: it only looks at its task.
-pub trait AnySlot<E> {
+/// A slot, whatever its type, by the rule `R`. It does not pass cancellations on: it only looks at its task.
+pub trait AnySlot<R: Rule> {
     /// The task, unless it is over and its outcome was taken.
     fn task(&self) -> Option<&TaskRef>;
 
     /// Takes the outcome, if the task is over; a failure is given here and nowhere else. Not to be called again once it was
     /// ready.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>>;
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), R::Error>>;
 }
 
-impl<T, R: Judge<T>> AnySlot<R::Error> for Slot<T, R> {
+impl<T, R: Judge<T>> AnySlot<R> for Slot<T, R::Value> {
     fn task(&self) -> Option<&TaskRef> {
         match self {
             Slot::Running(task) => Some(task),
@@ -62,10 +62,8 @@ impl<T, R: Judge<T>> AnySlot<R::Error> for Slot<T, R> {
     }
 }
 
-/// The slots of all items.
-pub trait Slots {
-    /// What the gathering follows.
-    type Rule: Rule;
+/// The slots of all items, which follow the rule `R`.
+pub trait Slots<R: Rule> {
     /// What stands for the items in the result.
     type Values;
 
@@ -73,21 +71,20 @@ pub trait Slots {
     fn count(&self) -> usize;
 
     /// The slot with that number.
-    fn slot(&mut self, number: usize) -> &mut dyn AnySlot<<Self::Rule as Rule>::Error>;
+    fn slot(&mut self, number: usize) -> &mut dyn AnySlot<R>;
 
     /// To be called when all are over and none has failed.
     fn into_values(self) -> Self::Values;
 }
 
-impl<T, R: Judge<T>> Slots for Vec<Slot<T, R>> {
-    type Rule = R;
+impl<T, R: Judge<T>> Slots<R> for Vec<Slot<T, R::Value>> {
     type Values = Vec<R::Value>;
 
     fn count(&self) -> usize {
         self.len()
     }
 
-    fn slot(&mut self, number: usize) -> &mut dyn AnySlot<R::Error> {
+    fn slot(&mut self, number: usize) -> &mut dyn AnySlot<R> {
         &mut self[number]
     }
 
@@ -97,17 +94,16 @@ impl<T, R: Judge<T>> Slots for Vec<Slot<T, R>> {
 }
 
 /// The slots of an array's items.
-pub struct Fixed<T, R: Judge<T>, const N: usize>(pub(super) Vec<Slot<T, R>>);
+pub struct Fixed<T, V, const N: usize>(pub(super) Vec<Slot<T, V>>);
 
-impl<T, R: Judge<T>, const N: usize> Slots for Fixed<T, R, N> {
-    type Rule = R;
+impl<T, R: Judge<T>, const N: usize> Slots<R> for Fixed<T, R::Value, N> {
     type Values = [R::Value; N];
 
     fn count(&self) -> usize {
         N
     }
 
-    fn slot(&mut self, number: usize) -> &mut dyn AnySlot<R::Error> {
+    fn slot(&mut self, number: usize) -> &mut dyn AnySlot<R> {
         &mut self.0[number]
     }
 

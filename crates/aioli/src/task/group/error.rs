@@ -88,11 +88,7 @@ impl<E: fmt::Debug> fmt::Debug for GroupError<E> {
 impl<E: fmt::Debug + Display + 'static> Error for GroupError<E> {
     /// The first error that is boxed. Errors of a type of the program's own are in [`failures`](Self::failures).
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        // A `BoxError` is not an `Error` itself, so no bound on `E` lets it in along with types that are.
-        let boxed = self
-            .failures()
-            .find_map(|error| (error as &dyn Any).downcast_ref::<BoxError>());
-        boxed.map(|error| &**error as _)
+        self.errors.iter().find_map(Error::source)
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     BoxError, ChildFailed, ChildOutput, GroupClosed, Members,
     child::{Child, Membership, cancel},
 };
-use crate::task::{Awaitable, IntoTask, Join, JoinError, JoinRef, JoinShared, Task};
+use crate::task::{AsTaskRef, Awaitable, IntoTask, Join, JoinError, JoinRef, JoinShared, Task, TaskRef};
 use aioli_executor::{no_loop, worker_index};
 use std::{
     fmt,
@@ -164,5 +164,37 @@ impl<T> Awaitable for GroupTask<T> {
 
     fn is_over(&self) -> bool {
         self.0.is_finished()
+    }
+}
+
+impl<'a, T> Awaitable for &'a mut GroupTask<T> {
+    type Output = Result<Result<T, ChildFailed>, JoinError>;
+    type Future = JoinRef<'a, Result<T, ChildFailed>>;
+
+    fn into_awaited(self) -> Self::Future {
+        self.into_future()
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+impl<'a, T: Clone + Send + Sync> Awaitable for &'a GroupTask<T> {
+    type Output = Result<Result<T, ChildFailed>, JoinError>;
+    type Future = JoinShared<'a, Result<T, ChildFailed>>;
+
+    fn into_awaited(self) -> Self::Future {
+        self.into_future()
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.is_finished()
+    }
+}
+
+impl<T> AsTaskRef for GroupTask<T> {
+    fn as_task_ref(&self) -> &TaskRef {
+        &self.0
     }
 }
