@@ -76,12 +76,12 @@ pub use streams::{
     start_server,
 };
 pub use task::{
-    AsCompleted, AsCompletedWithin, BoxError, CancelledError, ChildFailed, Defer, Gather, GroupClosed, GroupError,
-    GroupHandle, GroupTask, IntoTask, Join, JoinError, JoinRef, JoinShared, Panic, Race, ReturnWhen, Shield, Task,
-    TaskBuilder, TaskError, TaskGroup, TaskId, TaskRef, ThreadsafeFuture, ToThread, UnhandledError, UnhandledKind,
-    Wait, YieldNow, all_tasks, as_completed, catch_cancelled, closing, create_fallible_task, create_local_task,
-    create_task, current_task, defer, finally, gather, gather_settled, race, run_coroutine_threadsafe, shield,
-    to_thread, try_gather, uncancellable, wait, yield_now,
+    AsCompleted, AsCompletedWithin, BoxError, CancelCause, CancelledError, ChildFailed, Defer, Gather, GroupClosed,
+    GroupError, GroupHandle, GroupTask, IntoTask, Join, JoinError, JoinRef, JoinShared, Panic, Race, ReturnWhen,
+    Shield, Task, TaskBuilder, TaskError, TaskGroup, TaskId, TaskRef, ThreadsafeFuture, ToThread, UnhandledError,
+    UnhandledKind, Wait, YieldNow, all_tasks, as_completed, catch_cancelled, closing, create_fallible_task,
+    create_local_task, create_task, current_task, defer, finally, gather, gather_settled, race,
+    run_coroutine_threadsafe, shield, to_thread, try_gather, uncancellable, wait, yield_now,
 };
 pub use time::{
     Interval, MissedTicks, Sleep, Timeout, TimeoutError, WaitFor, interval, interval_at, sleep, sleep_until, timeout,

@@ -9,7 +9,11 @@ use aioli::{
 };
 use common::{LONG, Log, check, ms};
 use futures_lite::future::{or, zip};
-use std::{fmt::Debug, future::Future, pin::Pin};
+use std::{
+    fmt::Debug,
+    future::{Future, pending},
+    pin::Pin,
+};
 
 /// Checks what a task says that is cancelled at these instants, in milliseconds after it was created. The last line is the
 /// helper's: how the task ended, and when.
@@ -165,6 +169,100 @@ fn an_outer_catcher_waits_for_a_frame_beside_the_one_that_resumed() {
             cancelled.resume().await;
         }
     });
+}
+
+/// Catches, takes that long for its cleanup, and lets the cancellation go on.
+async fn cleans_up_in(milliseconds: u64, name: &'static str, log: Log) {
+    if let Err(cancelled) = catch_cancelled(sleep(LONG)).await {
+        sleep(ms(milliseconds)).await;
+        log.add(name);
+        cancelled.resume().await;
+    }
+}
+
+#[test]
+fn an_outer_catcher_waits_for_a_cleanup_beside_the_one_that_resumed() {
+    check_cancelled_at(&[10], &["fast", "slow", "outer", "cancelled at 40"], |log| async move {
+        let both = zip(
+            cleans_up_in(10, "fast", log.clone()),
+            // What is between does not matter.
+            timeout(LONG, cleans_up_in(30, "slow", log.clone())),
+        );
+        if let Err(cancelled) = catch_cancelled(both).await {
+            log.add("outer");
+            cancelled.resume().await;
+        }
+    });
+}
+
+#[test]
+fn a_second_request_does_not_wait_for_cleanups_of_the_first() {
+    check_cancelled_at(&[10, 30], &["fast", "outer", "cancelled at 30"], |log| async move {
+        let both = zip(
+            cleans_up_in(10, "fast", log.clone()),
+            cleans_up_in(30, "slow", log.clone()),
+        );
+        if let Err(cancelled) = catch_cancelled(both).await {
+            log.add("outer");
+            cancelled.resume().await;
+        }
+    });
+}
+
+#[test]
+fn an_outer_catcher_acts_when_a_token_was_let_go_elsewhere() {
+    check_cancelled_at(
+        &[10],
+        &["fast", "swallowed", "outer", "cancelled at 40"],
+        |log| async move {
+            let both = zip(cleans_up_in(10, "fast", log.clone()), async {
+                let token = catch_cancelled(sleep(LONG)).await.unwrap_err();
+                let log = log.clone();
+                create_task(async move {
+                    sleep(ms(30)).await;
+                    log.add("swallowed");
+                    token.swallow();
+                })
+                .detach();
+                pending::<()>().await;
+            });
+            if let Err(cancelled) = catch_cancelled(both).await {
+                log.add("outer");
+                cancelled.resume().await;
+            }
+        },
+    );
+}
+
+#[test]
+fn a_cancellation_that_was_let_go_on_cannot_be_taken_back() {
+    let uncancels = |log: Log| async move {
+        catch_cancelled(sleep(LONG)).await.unwrap_err().swallow();
+        assert_eq!(current_task().unwrap().uncancel(), 0);
+        log.add("uncancelled");
+        pending::<()>().await;
+    };
+    for workers in common::WORKERS {
+        let log = Log::default();
+        let mut runner = Builder::new().workers(workers).virtual_time(true).build().unwrap();
+        runner.run(async {
+            let (inner, outer) = (log.clone(), log.clone());
+            let task = create_task(async move {
+                let both = zip(
+                    finally(sleep(LONG), async { inner.add("cleanup") }),
+                    uncancels(inner.clone()),
+                );
+                if let Err(cancelled) = catch_cancelled(both).await {
+                    outer.add("outer");
+                    cancelled.resume().await;
+                }
+            });
+            sleep(ms(10)).await;
+            task.cancel();
+            assert!(matches!(task.await, Err(JoinError::Cancelled)));
+        });
+        assert_eq!(log.lines(), ["cleanup", "uncancelled", "outer"]);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::{
     here,
     home::{Anywhere, Homed, Pinned},
-    task::{self, Reason, Runnable, Task},
+    task::{self, Reason, Runnable, Task, UnhandledError},
     worker::Worker,
 };
 use std::{
@@ -72,6 +72,21 @@ impl TaskBuilder {
         task
     }
 
+    /// As [`spawn`](Self::spawn), of a task that may fail: see [`spawn_fallible`].
+    ///
+    /// # Panics
+    ///
+    /// If no event loop runs on this thread.
+    #[track_caller]
+    pub fn spawn_fallible<F, T, E>(self, future: F) -> Task<Result<T, E>>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: fmt::Display + Send + 'static,
+    {
+        self.spawn(Fallible { future })
+    }
+
     /// Creates the task on this thread, where it stays, so that it need not be `Send`.
     ///
     /// # Panics
@@ -114,8 +129,7 @@ where
     T: Send + 'static,
     E: fmt::Display + Send + 'static,
 {
-    let location = Location::caller();
-    here::expect().spawn(Fallible { future }, location)
+    TaskBuilder::default().spawn_fallible(future)
 }
 
 pin_project_lite::pin_project! {
@@ -136,7 +150,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let polled = self.project().future.poll(cx);
         if let Poll::Ready(Err(error)) = &polled {
-            task::note_failure(error.to_string().into());
+            task::note_failure(UnhandledError::text_of(error));
         }
         polled
     }

@@ -83,8 +83,8 @@ pub use executor::{Config, Executor, Handle, MAX_WORKERS};
 pub use here::{no_loop, spawn, spawn_local, with_driver, worker_index};
 pub use into_task::{Awaitable, IntoTask};
 pub use scope::{
-    CancelledError, CatchCancelled, Closing, Defer, Finally, Resume, Scoped, Uncancellable, catch_cancelled, closing,
-    defer, finally, uncancellable,
+    CancelCause, CancelledError, CatchCancelled, Closing, Defer, Finally, Resume, Scoped, Uncancellable,
+    catch_cancelled, closing, defer, finally, uncancellable, unwinds_around,
 };
 pub use task::{
     CallbackId, Finished, Join, JoinError, JoinRef, JoinShared, Panic, Task, TaskId, TaskRef, Unhandled,

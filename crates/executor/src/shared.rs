@@ -14,6 +14,7 @@ use crate::{
     idle::Idle,
     live::LiveSet,
     parker::Parker,
+    scope::CancelCause,
     task::{self, Runnable, Task, TaskRef, Unhandled},
     watch::Watch,
 };
@@ -246,8 +247,8 @@ impl Shared {
     }
 
     /// Cancels all tasks that are in a set. `false`: there was none.
-    pub(crate) fn doom(&self) -> bool {
-        let doom = |home: &CachePadded<Home>| home.live.lock().doom(|task| task.cancel());
+    pub(crate) fn doom(&self, cause: &CancelCause) -> bool {
+        let doom = |home: &CachePadded<Home>| home.live.lock().doom(|task| task.cancel(cause.clone()));
         // Each of them, and not only until the first that had some.
         self.homes.iter().filter(|&home| doom(home)).count() > 0
     }

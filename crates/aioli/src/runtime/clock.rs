@@ -7,6 +7,33 @@
 //! microsecond, with the nanoseconds below it as the tick's fraction: the clock stands on a whole microsecond, each timer fires
 //! on the first that is not before its deadline, and those that fire together do so in order. That reaches as far as 2^48
 //! microseconds, which is almost nine years.
+//!
+//! # Who moves a virtual clock
+//!
+//! A sleeper who has found everybody at rest (see the executor's `idle`), and has taken itself out of the list of sleepers in the same
+//! moment. So there is one at a time: nobody else finds everybody at rest before that one lies down again. Each worker has fired
+//! what was due before it lay down, and only workers register timers; so no timer is due, and the next expiry that the mover reads
+//! is that of all timers (the lock of the list orders it after whatever those who lie there did).
+//!
+//! What the list does not know of is a worker that gets up *for no reason*: the limit of its watch is over. It may be awake before
+//! the mover has asked, and still be in the list; and then it does what anybody does who gets up, it fires timers. The mover's step is
+//! to move the clock *and* to fire what is due then, and `JoinedDriver::firing` makes one of the two:
+//!
+//! | the other one fires | and finds |
+//! |---|---|
+//! | before the step | nothing that is due: everything was fired before everybody was at rest |
+//! | after the step | nothing that is due: the step has fired it |
+//! | within the step | is not possible |
+//!
+//! (Within the step it would take the timers from under the mover, who would believe that there were none at that time, and move the
+//! clock on to the next ones before the tasks of the first have run.)
+//!
+//! In either case it has nothing to run but what the step has woken, as anybody else has, and it moves no clock: the mover is not in
+//! the list. Whoever comes from *outside* at that moment (a thread that creates a task, a descriptor) races with the clock in any
+//! case, and sees the time before or after the step.
+//!
+//! All loads and stores of the time can be relaxed. A step is ordered after the one before it by the lock, and a task that it wakes is
+//! handed over by a queue.
 
 use std::{
     sync::{

@@ -4,13 +4,7 @@ use super::{driver::try_with_driver, runner::is_hidden, state::LoopState};
 use crate::task::{Task, TaskRef};
 use aioli_executor::{Handle, Unhandled, UnhandledError, no_loop};
 use aioli_sync::{Exception, Promise, PromiseLoop};
-use std::{
-    fmt,
-    future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    time::Instant,
-};
+use std::{fmt, future::Future, sync::Arc, time::Instant};
 
 /// A handle to an event loop: cloneable, and good from any thread.
 ///
@@ -163,12 +157,7 @@ impl PromiseLoop for EventLoop {
     }
 
     fn exception_never_retrieved(&self, exception: Exception) {
-        // What an exception says of itself is anybody's code, and this is called by a destructor, perhaps while its thread unwinds.
-        let said = catch_unwind(AssertUnwindSafe(|| exception.to_string()));
-        self.0.report(match said {
-            Ok(text) => UnhandledError::error(text),
-            Err(payload) => UnhandledError::of_nobody(payload),
-        });
+        self.0.report(UnhandledError::error(exception));
     }
 }
 

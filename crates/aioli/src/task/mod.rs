@@ -8,9 +8,9 @@ mod to_thread;
 mod yield_now;
 
 pub use aioli_executor::{
-    Awaitable, CallbackId, CancelledError, CatchCancelled, Closing, Defer, Finally, Finished, IntoTask, Join,
-    JoinError, JoinRef, JoinShared, Panic, Resume, Task, TaskBuilder, TaskId, TaskRef, Uncancellable, UnhandledError,
-    UnhandledKind, catch_cancelled, closing, current_task, defer, finally, poll_budget, uncancellable,
+    Awaitable, CallbackId, CancelCause, CancelledError, CatchCancelled, Closing, Defer, Finally, Finished, IntoTask,
+    Join, JoinError, JoinRef, JoinShared, Panic, Resume, Task, TaskBuilder, TaskId, TaskRef, Uncancellable,
+    UnhandledError, UnhandledKind, catch_cancelled, closing, current_task, defer, finally, poll_budget, uncancellable,
 };
 pub use combinators::{
     AsCompleted, AsCompletedWithin, AsTaskRef, FirstError, FirstFailure, Gather, GatherItems, Race, RaceItems,

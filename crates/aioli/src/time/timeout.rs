@@ -2,7 +2,7 @@
 
 use super::sleep::{Sleep, sleep, sleep_until};
 use crate::runtime::clock;
-use aioli_executor::{Awaitable, Scoped};
+use aioli_executor::{Awaitable, Scoped, unwinds_around};
 use aioli_primitives::sync::Mutex;
 use aioli_sync::InvalidStateError;
 use pin_project_lite::pin_project;
@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Awaits `what`, and cancels it if it takes longer than `limit`.
+/// Awaits `what`, and cancels it if it takes longer than `limit` (`None`: it may take for ever).
 ///
 /// As `async with asyncio.timeout(limit)`. What is cancelled is `what` and nothing else: catchers inside have their say,
 /// then it is dropped, what it deferred is finished, and only then comes the error. If it has a value all the same, because that
@@ -31,6 +31,8 @@ use std::{
 ///     let slow = aioli::sleep(Duration::from_secs(3600));
 ///     assert_eq!(aioli::timeout(Duration::from_millis(1), slow).await, Err(aioli::TimeoutError));
 ///     assert_eq!(aioli::timeout(Duration::from_secs(1), async { 42 }).await, Ok(42));
+///     let no_limit: Option<Duration> = None;
+///     assert_eq!(aioli::timeout(no_limit, async { 42 }).await, Ok(42));
 /// });
 /// ```
 ///
@@ -45,13 +47,13 @@ use std::{
 /// # Cancel safety
 ///
 /// Dropping it drops `what`; what that defers goes to the scope around.
-pub fn timeout<F: IntoFuture>(limit: Duration, what: F) -> WaitFor<F::IntoFuture> {
-    WaitFor::new(what.into_future(), Some(sleep(limit)))
+pub fn timeout<F: IntoFuture>(limit: impl Into<Option<Duration>>, what: F) -> WaitFor<F::IntoFuture> {
+    WaitFor::new(what.into_future(), limit.into().map(sleep))
 }
 
-/// As [`timeout`], until an instant. As `asyncio.timeout_at()`.
-pub fn timeout_at<F: IntoFuture>(deadline: Instant, what: F) -> WaitFor<F::IntoFuture> {
-    WaitFor::new(what.into_future(), Some(sleep_until(deadline)))
+/// As [`timeout`], until an instant (`None`: for ever). As `asyncio.timeout_at()`.
+pub fn timeout_at<F: IntoFuture>(deadline: impl Into<Option<Instant>>, what: F) -> WaitFor<F::IntoFuture> {
+    WaitFor::new(what.into_future(), deadline.into().map(sleep_until))
 }
 
 /// Awaits `what`, and cancels it if it takes longer than `limit` (`None`: it may take for ever).
@@ -157,7 +159,7 @@ impl<F: Future> Future for WaitFor<F> {
         match this.body.poll(cx) {
             Poll::Ready(Some(value)) => Poll::Ready(Ok(value)),
             // Who is cancelled from outside does not see an error any more.
-            Poll::Ready(None) if !Scoped::<F>::unwinds_around() => Poll::Ready(Err(TimeoutError)),
+            Poll::Ready(None) if !unwinds_around() => Poll::Ready(Err(TimeoutError)),
             _ => Poll::Pending,
         }
     }
@@ -222,14 +224,14 @@ impl Timeout {
         })))
     }
 
-    /// The time will be up after `limit`, counted from now.
-    pub fn after(limit: Duration) -> Self {
-        Self::new(clock::now().checked_add(limit))
+    /// The time will be up after `limit`, counted from now (`None`: never).
+    pub fn after(limit: impl Into<Option<Duration>>) -> Self {
+        Self::new(limit.into().and_then(|limit| clock::now().checked_add(limit)))
     }
 
-    /// The time will be up at `deadline`.
-    pub fn at(deadline: Instant) -> Self {
-        Self::new(Some(deadline))
+    /// The time will be up at `deadline` (`None`: never).
+    pub fn at(deadline: impl Into<Option<Instant>>) -> Self {
+        Self::new(deadline.into())
     }
 
     /// The time will not be up, unless it is [rescheduled](Self::reschedule).
@@ -252,7 +254,8 @@ impl Timeout {
     /// # Errors
     ///
     /// If nothing is being run under this limit: it has not begun, or has ended, or the time is up.
-    pub fn reschedule(&self, when: Option<Instant>) -> Result<(), InvalidStateError> {
+    pub fn reschedule(&self, when: impl Into<Option<Instant>>) -> Result<(), InvalidStateError> {
+        let when = when.into();
         let mut limit = self.0.lock();
         let problem = match limit.state {
             State::Running => {

@@ -2,8 +2,8 @@
 
 use crate::{LONG, boxed, forever, ms, plain, spawns};
 use aioli::{
-    BoxError, ReturnWhen, Task, TimeoutError, as_completed, catch_cancelled, create_task, finally, gather, race, shield, sleep,
-    timeout, try_gather, uncancellable, wait, wait_for,
+    BoxError, ReturnWhen, Task, TimeoutError, as_completed, catch_cancelled, create_task, finally, gather, race,
+    shield, sleep, timeout, try_gather, uncancellable, wait, wait_for,
 };
 use std::{
     fmt::Display,
@@ -140,7 +140,9 @@ impl Service for Echo {
 fn a_service_behind_a_trait_object() {
     async fn first<'a>(services: &'a [Box<dyn Service>], question: &'a str) -> Result<&'a str, BoxError> {
         let calls = services.iter().map(|service| timeout(LONG, service.call(question)));
-        catch_cancelled(race(calls.collect::<Vec<_>>())).await.map_err(|_| "cancelled")??
+        catch_cancelled(race(calls.collect::<Vec<_>>()))
+            .await
+            .map_err(|_| "cancelled")??
     }
     spawns(|| async {
         let services: Arc<[Box<dyn Service>]> = Arc::new([Box::new(Echo("one".into())), Box::new(Echo("two".into()))]);

@@ -3,8 +3,8 @@
 use crate::{LONG, Refused, boxed, ms, object, spawns};
 use aioli::{
     BoxError, ReturnWhen, TaskError, TaskGroup, Timeout, as_completed, catch_cancelled, create_fallible_task,
-    create_task, finally, gather, gather_settled, race, shield, sleep, timeout, to_thread, try_gather, uncancellable, wait,
-    wait_for,
+    create_task, finally, gather, gather_settled, race, shield, sleep, timeout, to_thread, try_gather, uncancellable,
+    wait, wait_for,
 };
 use std::{error::Error, fmt};
 
@@ -56,13 +56,7 @@ fn a_race() {
         assert_eq!(race((boxed(1), object(2))).await.unwrap(), 1);
         assert_eq!(race([object(1), object(2)]).await.unwrap(), 1);
         assert_eq!(race(vec![boxed(3)]).await.unwrap(), 3);
-        assert_eq!(
-            timeout(LONG, race((boxed(1), object(2))))
-                .await
-                .unwrap()
-                .unwrap(),
-            1
-        );
+        assert_eq!(timeout(LONG, race((boxed(1), object(2)))).await.unwrap().unwrap(), 1);
         assert_eq!(catch_cancelled(race([object(1)])).await.unwrap().unwrap(), 1);
         let races = race((race((boxed(1), object(2))), uncancellable(object(3))));
         assert_eq!(finally(races, async {}).await.unwrap(), 1);
@@ -139,7 +133,7 @@ impl fmt::Debug for Report {
 #[test]
 fn the_question_mark_with_errors_that_are_none() {
     async fn reported(n: u32) -> Result<u32, Report> {
-        Ok(boxed(n).await.map_err(Report)?)
+        boxed(n).await.map_err(Report)
     }
     async fn program(n: u32) -> Result<u32, Report> {
         let (a, b) = timeout(LONG, try_gather((reported(1), reported(n)))).await??;

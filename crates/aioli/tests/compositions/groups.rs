@@ -104,7 +104,7 @@ fn a_value_form_with_a_handle_in_the_children() {
         let group = TaskGroup::new();
         let handle = group.handle();
         let child = async move {
-            handle.create_task(async { Ok(race((boxed(1), boxed(2))).await?) })?;
+            handle.create_task(async { race((boxed(1), boxed(2))).await })?;
             Ok(())
         };
         group.create_task(child).unwrap();

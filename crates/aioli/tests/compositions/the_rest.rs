@@ -1,14 +1,17 @@
 //! Recursion, generic functions, guards, promises, ticks.
 
-use crate::{LONG, boxed, forever, ms, spawns, typed};
+use crate::{LONG, WORKERS, boxed, common::run, forever, ms, spawns, typed};
 use aioli::{
-    BoxError, Promise, TaskError, TimeoutError, catch_cancelled, closing, defer, gather, interval, race, sleep,
-    timeout, try_gather, wait_for,
+    BoxError, Promise, TaskError, TimeoutError, catch_cancelled, closing, create_local_task, create_task, defer,
+    gather, interval, race, sleep, timeout, try_gather, wait_for,
 };
 use std::{
+    error::Error,
     future::{Future, IntoFuture, pending, ready},
     io,
     pin::Pin,
+    rc::Rc,
+    sync::Arc,
 };
 
 #[test]
@@ -90,6 +93,27 @@ fn promises_and_ticks() {
 }
 
 #[test]
+fn promises_of_trait_objects() {
+    type Shared = Arc<dyn Error + Send + Sync>;
+    async fn waits(promise: Promise<Result<u32, Shared>>) -> Result<u32, BoxError> {
+        let value = race((timeout(LONG, promise.clone()), async { Err(TimeoutError) })).await??;
+        timeout(LONG, promise.finished()).await?;
+        let taken = catch_cancelled(timeout(LONG, promise.take())).await.unwrap()??;
+        assert_eq!(value.is_ok(), taken.is_ok());
+        Ok(value?)
+    }
+    spawns(|| async {
+        let promise = Promise::new();
+        let waiter = create_task(waits(promise.clone()));
+        promise.set_result(Err(Shared::from(BoxError::from("broken")))).unwrap();
+        assert_eq!(
+            timeout(LONG, waiter).await.unwrap().unwrap().unwrap_err().to_string(),
+            "broken"
+        );
+    });
+}
+
+#[test]
 fn errors_of_io_with_the_question_mark() {
     async fn read() -> io::Result<u32> {
         let value = wait_for(ready(io::Result::Ok(1)), LONG).await??;
@@ -137,4 +161,25 @@ fn resources_that_are_trait_objects() {
         timeout(LONG, connection.close()).await.unwrap();
         defer(async move { open().close().await }).disarm().await;
     });
+}
+
+#[test]
+fn what_is_not_send_in_tasks_of_one_thread() {
+    async fn local(n: u32) -> Result<Rc<u32>, Box<dyn Error>> {
+        sleep(ms(1)).await;
+        if n == 0 { Err("nothing".into()) } else { Ok(Rc::new(n)) }
+    }
+    for workers in WORKERS {
+        run(workers, async {
+            let program = create_local_task(async {
+                let both = try_gather((create_local_task(local(1)), create_local_task(local(2))));
+                let (a, b) = timeout(LONG, catch_cancelled(both)).await.unwrap().unwrap().unwrap();
+                let c = race((local(3), async { pending().await })).await.unwrap();
+                let failed = gather([create_local_task(local(0))]).await.unwrap();
+                assert_eq!(failed[0].as_ref().unwrap_err().to_string(), "nothing");
+                Rc::new(*a + *b + *c)
+            });
+            assert_eq!(*program.await.unwrap(), 6);
+        });
+    }
 }

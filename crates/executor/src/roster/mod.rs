@@ -36,6 +36,7 @@
 
 mod seats;
 
+use crate::CancelCause;
 use aioli_primitives::sync::Mutex;
 use seats::Seats;
 use std::{
@@ -63,6 +64,7 @@ pub struct Roster<M, E> {
     state: Mutex<State<M, E>>,
     /// Whether an error is no news in a group that is ending.
     is_echo: fn(&E) -> bool,
+    cause: CancelCause,
 }
 
 struct State<M, E> {
@@ -133,7 +135,14 @@ impl<M: Member, E> Roster<M, E> {
                 owner: None,
             }),
             is_echo,
+            cause: CancelCause::new(),
         }
+    }
+
+    /// What members are to be cancelled for, if it is for nothing that came from outside: a member that awaits another one passes
+    /// its request on, and that is none if it has come already.
+    pub fn cause(&self) -> &CancelCause {
+        &self.cause
     }
 
     /// A member is about to be created. `None`: the group takes no more.

@@ -1,8 +1,9 @@
 //! A request that a frame took: the token that the program resumes, swallows or drops.
 
 use super::{
-    issue::Request,
-    place::{self, cancel_current},
+    around,
+    issue::{CancelCause, Request},
+    tree::Place,
 };
 use crate::current;
 use std::{
@@ -23,13 +24,15 @@ use std::{
 #[must_use = "dropping it lets the cancellation go on at the next await; say `resume().await` or `swallow()`"]
 pub struct CancelledError {
     requests: Vec<Request>,
+    /// Where it was taken: those around there wait for it.
+    place: Option<Place>,
 }
 
 impl CancelledError {
     /// Takes what came to a frame.
-    pub(super) fn take(requests: Vec<Request>) -> Self {
+    pub(super) fn take(requests: Vec<Request>, place: Option<Place>) -> Self {
         requests.iter().for_each(Request::hold);
-        Self { requests }
+        Self { requests, place }
     }
 
     /// The cancellation ends here, and the program goes on. As in asyncio, the task still counts the request; see
@@ -59,14 +62,21 @@ impl CancelledError {
 
     /// Why, if the one who cancelled said so: the text given to `cancel_with`.
     pub fn reason(&self) -> Option<&str> {
-        self.requests.iter().find_map(|request| request.reason.as_deref())
+        self.requests.iter().find_map(Request::reason)
+    }
+
+    /// What the cancellation is known by, for those who pass it on to tasks: see
+    /// [`TaskRef::cancel_once`](crate::TaskRef::cancel_once). Of several that came together it is the newest.
+    pub fn cause(&self) -> CancelCause {
+        let newest = self.requests.last();
+        newest.map_or_else(CancelCause::unknown, Request::cause)
     }
 
     /// Lets the requests go on outward. `false`: one of them comes from a scope that is not around.
     fn go_on(&mut self) -> bool {
         let mut found = true;
         self.let_go(|request| {
-            if !place::forward(request) {
+            if !around::forward(request) {
                 request.goes_home();
                 found = false;
             }
@@ -84,6 +94,8 @@ impl CancelledError {
                 waker.wake();
             }
         }
+        // Not earlier: those around are to find what went on.
+        self.place = None;
     }
 }
 
@@ -127,11 +139,11 @@ impl Future for Resume {
                 "a cancellation cannot go on inside deferred work, which nothing cancels: drop the `CancelledError` there"
             );
             assert!(
-                !cancelled.requests.iter().any(place::is_walled_in),
+                !cancelled.requests.iter().any(around::is_walled_in),
                 "a cancellation cannot go on inside `uncancellable`, which keeps it back: resume it after that"
             );
             if !cancelled.go_on() {
-                cancel_current();
+                around::cancel_current();
             }
         }
         Poll::Pending

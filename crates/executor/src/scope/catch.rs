@@ -1,6 +1,6 @@
 //! What a program writes to see a cancellation: [`catch_cancelled`], [`finally`] and [`uncancellable`].
 
-use super::{cancelled::CancelledError, node::Kind, scoped::Scoped};
+use super::{cancelled::CancelledError, scoped::Scoped, tree::Kind};
 use pin_project_lite::pin_project;
 use std::{
     fmt,

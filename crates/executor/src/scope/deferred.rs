@@ -5,7 +5,7 @@
 //! nothing cancels it, and the scope ends only when it is done. When a scope is itself dropped from outside, its work
 //! moves to the scope around it.
 
-use super::{node::Kind, place::Scope};
+use super::{inner::Scope, tree::Kind};
 use crate::{current, task};
 use pin_project_lite::pin_project;
 use std::{

@@ -13,8 +13,56 @@ use aioli_primitives::sync::{
 };
 use std::task::{Context, Waker};
 
-/// Why something was cancelled.
+/// What was said about why something was cancelled.
 pub(crate) type Text = std::sync::Arc<str>;
+
+/// Where a cancellation began, to know it by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Origin(u64, u64);
+
+/// What a cancellation is known by when it comes to a task by more than one way: from a group, say, and from a sibling that
+/// awaits the task and is cancelled by the same group. And why it came.
+///
+/// For [`TaskRef::cancel_once`](crate::TaskRef::cancel_once).
+#[derive(Clone, Debug)]
+pub struct CancelCause {
+    pub(crate) reason: Option<Text>,
+    /// `None`: it begins where it is used.
+    pub(crate) origin: Option<Origin>,
+}
+
+impl CancelCause {
+    /// That of a new cancellation, of one or more tasks.
+    #[expect(clippy::new_without_default, reason = "no two are equal")]
+    pub fn new() -> Self {
+        Self {
+            origin: Some(Origin(next_id(), 0)),
+            ..Self::unknown()
+        }
+    }
+
+    /// Says why; as `msg` in asyncio.
+    pub fn with_reason(self, reason: impl Into<Text>) -> Self {
+        Self {
+            reason: Some(reason.into()),
+            ..self
+        }
+    }
+
+    /// Of a cancellation that comes by one way only.
+    pub(crate) fn unknown() -> Self {
+        Self {
+            reason: None,
+            origin: None,
+        }
+    }
+}
+
+fn next_id() -> u64 {
+    // A counter of the process and not of a model.
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    NEXT.fetch_add(1, Relaxed)
+}
 
 const WAVE: u64 = 1 << 32;
 
@@ -28,37 +76,40 @@ pub(super) struct Issue {
     unwinding: AtomicBool,
     /// Whoever polls the scope.
     waker: Mutex<Option<Waker>>,
+    /// That of the newest wave.
+    cause: Mutex<CancelCause>,
 }
 
 impl Issue {
     pub(super) fn new() -> Arc<Self> {
-        // A counter of the process and not of a model.
-        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         Arc::new(Self {
-            id: NEXT.fetch_add(1, Relaxed),
+            id: next_id(),
             word: AtomicU64::new(0),
             unwinding: AtomicBool::new(false),
             waker: Mutex::new(None),
+            cause: Mutex::new(CancelCause::unknown()),
         })
     }
 
     /// Starts a new wave. Only the scope does, so nobody else changes the wave.
-    pub(super) fn ask(this: &Arc<Self>, reason: Option<Text>) -> Request {
-        let wave = (this.word.load(Relaxed) / WAVE + 1) * WAVE;
-        this.word.store(wave, Relaxed);
-        Request {
-            wave: wave / WAVE,
-            issue: this.clone(),
-            reason,
-        }
+    pub(super) fn ask(this: &Arc<Self>, cause: CancelCause) -> Request {
+        let wave = this.word.load(Relaxed) / WAVE + 1;
+        this.word.store(wave * WAVE, Relaxed);
+        let begins_here = Origin(this.id, wave);
+        *this.cause.lock() = CancelCause {
+            origin: cause.origin.or(Some(begins_here)),
+            ..cause
+        };
+        Self::again(this)
     }
 
     /// The newest wave, asked again of those who have not been.
-    pub(super) fn again(this: &Arc<Self>, reason: Option<Text>) -> Request {
+    pub(super) fn again(this: &Arc<Self>) -> Request {
         Request {
             wave: this.word.load(Relaxed) / WAVE,
             issue: this.clone(),
-            reason,
+            cause: this.cause.lock().clone(),
+            has_gone_on: false,
         }
     }
 
@@ -96,13 +147,37 @@ impl Issue {
 pub(super) struct Request {
     pub(super) issue: Arc<Issue>,
     wave: u64,
-    pub(super) reason: Option<Text>,
+    cause: CancelCause,
+    has_gone_on: bool,
 }
 
 impl Request {
     /// The scope and the wave, to know it by.
     pub(super) fn key(&self) -> (u64, u64) {
         (self.issue.id, self.wave)
+    }
+
+    /// To be passed on with it.
+    pub(super) fn cause(&self) -> CancelCause {
+        self.cause.clone()
+    }
+
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.cause.reason.as_deref()
+    }
+
+    /// As it goes on outward: it counts for the newest wave.
+    pub(super) fn gone_on(&self) -> Self {
+        Self {
+            wave: self.issue.word.load(Relaxed) / WAVE,
+            has_gone_on: true,
+            ..self.clone()
+        }
+    }
+
+    /// Somebody had it, and let it go on.
+    pub(super) fn has_gone_on(&self) -> bool {
+        self.has_gone_on
     }
 
     pub(super) fn is_from(&self, issue: &Arc<Issue>) -> bool {

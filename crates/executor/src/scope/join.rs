@@ -1,9 +1,9 @@
 //! The frame of one who awaits a task: a request that comes to it is passed on to the task, and the one who awaits stays.
 
 use super::{
+    around::{forward, innermost, unwinds_around},
     issue::Request,
-    node::{Kind, Place},
-    place::{forward, innermost, unwinds_around},
+    tree::{Kind, Place},
 };
 use crate::{current, task::Header};
 use std::ptr::NonNull;
@@ -25,7 +25,11 @@ impl JoinFrame {
                 return;
             }
             // SAFETY: the task is current, and its innermost node is in its tree.
-            unsafe { Place::settle(&mut self.0, Kind::Join(child), None, innermost(task), task) };
+            unsafe {
+                Place::settle(&mut self.0, Kind::Join, innermost(task), task)
+                    .as_ref()
+                    .set_joined(child)
+            };
         }
     }
 

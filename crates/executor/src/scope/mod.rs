@@ -4,9 +4,10 @@
 //! | file | what it is |
 //! |---|---|
 //! | `deferred` | async work that a dropped future hands to the scope around it: [`defer`], [`closing`] |
+//! | `around` | what is around the code that runs just now |
 //! | `issue` | what a scope asks of what is inside it, and who holds it back |
-//! | `node` | the tree in which a request finds those who can take it: read this for the protocol |
-//! | `place` | a scope as the future that it belongs to has it |
+//! | `tree` | the tree in which a request finds those who can take it: read this for the protocol |
+//! | `inner`, `root` | a scope inside a task, and the one that is all of it |
 //! | `scoped` | [`Scoped`]: a body in a scope, which can be cancelled and can be a frame |
 //! | `cancelled` | [`CancelledError`]: a request that a frame took |
 //! | `catch` | [`catch_cancelled`], [`finally`], [`uncancellable`] |
@@ -27,22 +28,27 @@
 //! Everything but the request to a task's root, which is a bit of its state word, happens on the thread that runs the
 //! task. A scope without a frame inside has no node, and a task without any has no tree.
 
+mod around;
 mod cancelled;
 mod catch;
 mod deferred;
+mod inner;
 mod issue;
 mod join;
-mod node;
-mod place;
+mod root;
 mod scoped;
+mod tree;
 
+pub use around::unwinds_around;
 pub use cancelled::{CancelledError, Resume};
 pub use catch::{CatchCancelled, Finally, Uncancellable, catch_cancelled, finally, uncancellable};
 pub use deferred::{Closing, Defer, closing, defer};
+pub use issue::CancelCause;
 pub use scoped::Scoped;
 
 pub(crate) use deferred::defer_wait;
-pub(crate) use issue::Text;
+pub(crate) use inner::Scope;
+pub(crate) use issue::{Origin, Text};
 pub(crate) use join::JoinFrame;
-pub(crate) use node::Node;
-pub(crate) use place::{Root, Scope, unwinds_around};
+pub(crate) use root::Root;
+pub(crate) use tree::Node;

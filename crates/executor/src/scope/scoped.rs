@@ -1,11 +1,6 @@
 //! A body in a scope of its own: what timeouts, groups, races and catchers are made of.
 
-use super::{
-    cancelled::CancelledError,
-    deferred::hand_on,
-    node::Kind,
-    place::{Scope, unwinds_around},
-};
+use super::{cancelled::CancelledError, deferred::hand_on, inner::Scope, issue::CancelCause, tree::Kind};
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
@@ -75,7 +70,17 @@ impl<F: Future> Scoped<F> {
     ///
     /// Passes on a panic of the body's destructor.
     pub fn cancel(self: Pin<&mut Self>, cx: &mut Context<'_>) {
-        if self.body.is_some() && !self.scope.ask(cx, None) {
+        self.cancel_once(cx, &CancelCause::unknown());
+    }
+
+    /// As [`cancel`](Self::cancel), for one who cancels tasks as well, which the body may await: see
+    /// [`TaskRef::cancel_once`](crate::TaskRef::cancel_once).
+    ///
+    /// # Panics
+    ///
+    /// Passes on a panic of the body's destructor.
+    pub fn cancel_once(self: Pin<&mut Self>, cx: &mut Context<'_>, cause: &CancelCause) {
+        if self.body.is_some() && !self.scope.ask(cx, cause.clone()) {
             self.drop_body();
         }
     }
@@ -97,12 +102,13 @@ impl<F: Future> Scoped<F> {
     }
 
     pub(super) fn open_frame(self: Pin<&mut Self>, kind: Kind, cx: &mut Context<'_>) {
-        self.scope.open(kind, cx);
+        self.scope.open_frame(kind, cx);
     }
 
     /// Takes a cancellation that came to this frame and that nobody inside is to have first.
     pub fn take(&self) -> Option<CancelledError> {
-        self.scope.take().map(CancelledError::take)
+        let (requests, place) = self.scope.take()?;
+        Some(CancelledError::take(requests, place))
     }
 
     /// Whether [`take`](Self::take) would give something.
@@ -113,11 +119,6 @@ impl<F: Future> Scoped<F> {
     /// Is a frame no longer: what came and was not taken goes on outward.
     pub fn close_frame(self: Pin<&mut Self>) {
         self.scope.close();
-    }
-
-    /// Whether something around is about to unwind through this place, so that an answer would come too late.
-    pub fn unwinds_around() -> bool {
-        unwinds_around()
     }
 }
 

@@ -17,7 +17,7 @@ use super::{
     state::State,
     task_ref::TaskRef,
 };
-use crate::scope::Node;
+use crate::scope::{CancelCause, Node};
 use aioli_primitives::{
     cell::UnsafeCell,
     sync::atomic::{AtomicPtr, Ordering},
@@ -177,8 +177,13 @@ impl Header {
             {
                 // SAFETY: as in `tree`.
                 Ok(_) => return unsafe { &*extras },
-                // SAFETY: nobody else has it.
-                Err(_) => new = Some(unsafe { Box::from_raw(extras) }),
+                Err(_) => {
+                    // SAFETY: nobody else has it.
+                    let extras = unsafe { Box::from_raw(extras) };
+                    // It may be dropped, and the node is not its own.
+                    extras.root.inherit(None);
+                    new = Some(extras);
+                }
             }
         }
     }
@@ -395,8 +400,11 @@ impl<F: Future, S: Schedule> Cell<F, S> {
     unsafe fn deallocate(header: NonNull<Header>) {
         // SAFETY: the cell was made by `Box::new`, and this was the last reference. The stage does not drop itself.
         unsafe {
-            if header.as_ref().extras().is_some() {
-                drop(Box::from_raw(header.as_ref().extras.load(Ordering::Acquire)));
+            match header.as_ref().tree() {
+                Tree::Empty => {}
+                // It was gone when the task ended, or would have got a root.
+                Tree::Sole(node) => Node::free_sole(node),
+                Tree::Grown(_) => drop(Box::from_raw(header.as_ref().extras.load(Ordering::Acquire))),
             }
             drop(Box::from_raw(header.cast::<Self>().as_ptr()));
         }
@@ -409,9 +417,9 @@ pub struct TaskPtr(pub(crate) NonNull<Header>);
 
 impl TaskPtr {
     /// Requests that the task be cancelled. The caller keeps it.
-    pub(crate) fn cancel(self) {
+    pub(crate) fn cancel(self, cause: CancelCause) {
         // SAFETY: the caller keeps the task.
-        unsafe { super::raw::cancel(self.0, None) };
+        unsafe { super::raw::cancel(self.0, cause) };
     }
 
     /// Ends the task by force. The caller keeps it.

@@ -7,11 +7,12 @@ use super::{
 };
 use crate::{
     context::Context,
-    scope::{Root, Text},
+    scope::{CancelCause, Origin, Root, Text},
 };
 use aioli_primitives::sync::Mutex;
 use std::{
     cell::RefCell,
+    collections::VecDeque,
     mem,
     ptr::NonNull,
     sync::{
@@ -20,6 +21,9 @@ use std::{
     },
     task::Waker,
 };
+
+/// How many requests a task knows when they come again.
+const ORIGINS: usize = 16;
 
 pub(crate) struct Extras {
     /// 0 until somebody asks: the counter is everybody's.
@@ -34,8 +38,11 @@ pub(crate) struct Extras {
 /// What any thread may ask for or give.
 struct Shared {
     name: Option<Arc<str>>,
-    /// Why the newest request came, if the one who cancelled said so.
-    reason: Option<Text>,
+    /// That of the newest request.
+    cause: CancelCause,
+    /// Where the newest requests began, so that none counts twice.
+    origins: VecDeque<Origin>,
+    /// In the order of their numbers.
     watchers: Vec<(u64, Watcher)>,
     next_watcher: u64,
     /// The error that the task ended with, and whom to tell if nobody looks at it.
@@ -67,7 +74,8 @@ impl Extras {
             id: AtomicU64::new(0),
             shared: Mutex::new(Shared {
                 name: None,
-                reason: None,
+                cause: CancelCause::unknown(),
+                origins: VecDeque::new(),
                 watchers: Vec::new(),
                 next_watcher: 0,
                 failure: None,
@@ -114,11 +122,26 @@ impl Extras {
     }
 
     pub(super) fn reason(&self) -> Option<Text> {
-        self.shared.lock().reason.clone()
+        self.shared.lock().cause.reason.clone()
     }
 
-    pub(super) fn set_reason(&self, reason: Option<Text>) {
-        self.shared.lock().reason = reason;
+    pub(super) fn cause(&self) -> CancelCause {
+        self.shared.lock().cause.clone()
+    }
+
+    /// A request is about to come. `false`: it has come before.
+    pub(super) fn note_cause(&self, cause: CancelCause) -> bool {
+        let mut shared = self.shared.lock();
+        if let Some(origin) = cause.origin {
+            if shared.origins.contains(&origin) {
+                return false;
+            }
+            shared.origins.truncate(ORIGINS - 1);
+            shared.origins.push_front(origin);
+        }
+        // The newest one counts, and so does that it gives no reason.
+        shared.cause = cause;
+        true
     }
 
     /// Leaves a callback for the end. See `State::watch`, which is to follow.
@@ -133,7 +156,7 @@ impl Extras {
     /// Takes a callback back. `None`: it has been called, or is just being.
     pub(super) fn remove_watcher(&self, CallbackId(id): CallbackId) -> Option<Watcher> {
         let mut shared = self.shared.lock();
-        let at = shared.watchers.iter().position(|&(other, _)| other == id)?;
+        let at = shared.watchers.binary_search_by_key(&id, |&(other, _)| other).ok()?;
         Some(shared.watchers.remove(at).1)
     }
 
@@ -141,10 +164,9 @@ impl Extras {
     pub(super) fn replace_waker(&self, CallbackId(id): CallbackId, waker: &Waker) -> bool {
         let new = Watcher::Wake(waker.clone());
         let mut shared = self.shared.lock();
-        let watcher = shared.watchers.iter_mut().find(|&&mut (other, _)| other == id);
-        let (found, left) = match watcher {
-            Some((_, watcher)) => (true, mem::replace(watcher, new)),
-            None => (false, new),
+        let (found, left) = match shared.watchers.binary_search_by_key(&id, |&(other, _)| other) {
+            Ok(at) => (true, mem::replace(&mut shared.watchers[at].1, new)),
+            Err(_) => (false, new),
         };
         drop(shared);
         // Out here: its destructor may be anybody's.

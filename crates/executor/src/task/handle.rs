@@ -120,7 +120,8 @@ impl<T> Task<T> {
 
     pub(super) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         self.assert_awaitable();
-        if current::poll_budget(cx).is_pending() || self.raw.poll_finished(cx).is_pending() {
+        // Waiting takes nothing from the budget: a poll may have many tasks to wait for.
+        if self.raw.poll_finished(cx).is_pending() || current::poll_budget(cx).is_pending() {
             return Poll::Pending;
         }
         let mut outcome = MaybeUninit::<Outcome<T>>::uninit();

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     current,
-    scope::{self, JoinFrame},
+    scope::{self, CancelCause, JoinFrame},
 };
 use std::{
     fmt,
@@ -146,7 +146,7 @@ impl<T> Join<T> {
         if !raw.is_finished() && current::task() != Some(raw.header) {
             if !passed_on {
                 // SAFETY: the handle keeps the task.
-                unsafe { raw::cancel(raw.header, None) };
+                unsafe { raw::cancel(raw.header, CancelCause::unknown()) };
             }
             scope::defer_wait(Settled(raw));
         }

@@ -32,7 +32,7 @@ pub use outcome::{JoinError, Panic, Unhandled, UnhandledError, UnhandledKind};
 pub use task_ref::{Finished, TaskId, TaskRef, current_task};
 
 pub(crate) use cell::{Header, Links, Tree};
-pub(crate) use raw::{cancel, pass_on, wake};
+pub(crate) use raw::{cancel, wake};
 pub(crate) use run::report;
 
 use crate::{context, current};

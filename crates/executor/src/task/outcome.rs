@@ -5,7 +5,7 @@ use aioli_primitives::sync::Mutex;
 use std::{
     any::Any,
     error::Error,
-    fmt,
+    fmt, io,
     panic::{AssertUnwindSafe, Location, catch_unwind},
     ptr::NonNull,
     sync::{
@@ -74,6 +74,22 @@ impl Drop for Panicked {
 ///
 /// asyncio raises `CancelledError`, or the task's own exception, out of `await task`. A Rust task's own errors are part of
 /// its value; what is left is being cancelled and panicking.
+///
+/// It is an error like any other: `?` and `unwrap` take it, and it cancels nobody. To have a child's panic go on in the parent as
+/// if it had happened there, resume it:
+///
+/// ```
+/// # use aioli_executor as aioli;
+/// use aioli::{JoinError, Task};
+///
+/// async fn value_of<T>(child: Task<T>) -> Option<T> {
+///     match child.await {
+///         Ok(value) => Some(value),
+///         Err(JoinError::Cancelled) => None,
+///         Err(JoinError::Panicked(panic)) => panic.resume(),
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub enum JoinError {
     /// The task was cancelled before it had a value.
@@ -169,6 +185,12 @@ impl fmt::Debug for JoinError {
 
 impl Error for JoinError {}
 
+impl From<JoinError> for io::Error {
+    fn from(error: JoinError) -> Self {
+        io::Error::other(error)
+    }
+}
+
 /// Which task it was.
 #[derive(Clone)]
 struct TaskName {
@@ -221,12 +243,23 @@ impl UnhandledError {
         }
     }
 
-    /// An error that nobody looked at, of no task.
-    pub fn error(text: impl Into<Arc<str>>) -> Self {
+    /// An error that nobody looked at, of no task. It is asked for its text at once, here; this does not unwind if it panics at
+    /// that.
+    pub fn error(error: impl fmt::Display) -> Self {
         Self {
             task: None,
-            kind: UnhandledKind::Error(text.into()),
+            kind: UnhandledKind::Error(Self::text_of(&error)),
         }
+    }
+
+    /// What an error says of itself. Its `Display` is anybody's code, and who asks may be a destructor: so this never unwinds.
+    pub(crate) fn text_of(error: &dyn fmt::Display) -> Arc<str> {
+        let text = catch_unwind(AssertUnwindSafe(|| error.to_string()));
+        let text = text.unwrap_or_else(|payload| {
+            let panic = Panic::new(payload);
+            format!("an error whose `Display` panicked: {}", panic.message())
+        });
+        text.into()
     }
 
     pub(super) fn error_of(task: &TaskRef, text: Arc<str>) -> Self {

@@ -1,12 +1,12 @@
 //! A handle without a type: the reference, the right to the outcome, and what can be asked of any task.
 
 use super::{
-    cell::Header,
+    cell::{Header, Tree},
     state::{HandleDrop, State},
     task_ref::TaskRef,
     waker,
 };
-use crate::{current, scope::Text};
+use crate::{current, scope::CancelCause};
 use std::{
     ptr::NonNull,
     task::{Context, Poll},
@@ -123,15 +123,22 @@ impl Drop for RawHandle {
 
 /// Requests that a task be cancelled; see [`TaskRef::cancel`](super::TaskRef::cancel).
 ///
+/// A task may be told of one cancellation by more than one way, or in a circle: by the group that it is in, and by a sibling that
+/// awaits it. It remembers where the newest ones began, and a second telling is none. A task that has no frame and does
+/// not run drops its future at its next turn, so it need not remember, and has nothing allocated for it.
+///
 /// # Safety
 ///
 /// The caller keeps the task.
-pub(crate) unsafe fn cancel(header: NonNull<Header>, reason: Option<Text>) -> bool {
+pub(crate) unsafe fn cancel(header: NonNull<Header>, cause: CancelCause) -> bool {
     // SAFETY: by the contract of this function.
     let task = unsafe { header.as_ref() };
-    if reason.is_some() || task.extras().is_some() {
-        // Before the request, which brings it to the runner. The newest one counts, and so does that it gives none.
-        task.extras_or_new().set_reason(reason);
+    let has_frames = || !matches!(task.tree(), Tree::Empty) || task.state.load().is_running();
+    if cause.reason.is_some() || has_frames() {
+        // Before the request, which brings it to the runner.
+        if !task.extras_or_new().note_cause(cause) {
+            return true;
+        }
     }
     match task.state.request() {
         // SAFETY: the answer of the transition just made.
@@ -141,19 +148,6 @@ pub(crate) unsafe fn cancel(header: NonNull<Header>, reason: Option<Text>) -> bo
         },
         None => false,
     }
-}
-
-/// A request that came to one who awaits the task is passed on to it. `false`: it could not do anything with it.
-///
-/// A task that has had more requests than are counted is not told again: tasks that await one another in a circle would pass
-/// a request on for ever.
-///
-/// # Safety
-///
-/// The caller keeps the task.
-pub(crate) unsafe fn pass_on(header: NonNull<Header>, reason: Option<Text>) -> bool {
-    // SAFETY: by the contract of this function.
-    unsafe { header.as_ref().state.load().is_beyond_count() || cancel(header, reason) }
 }
 
 /// Wakes a task.

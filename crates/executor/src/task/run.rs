@@ -18,7 +18,7 @@ use super::{
     task_ref::TaskRef,
     waker,
 };
-use crate::{current, scope::Node};
+use crate::current;
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -113,7 +113,7 @@ fn is_to_end(header: NonNull<Header>, before: Snapshot, cx: &mut Context<'_>) ->
         Tree::Sole(node) if unsafe { node.as_ref() }.is_gone() => true,
         _ => {
             let extras = task.extras_or_new();
-            !extras.root.ask(cx, extras.reason())
+            !extras.root.ask(cx, extras.cause())
         }
     }
 }
@@ -135,8 +135,9 @@ fn cut_off(header: NonNull<Header>) {
 fn leave_tree(task: &Header) {
     match task.tree() {
         Tree::Empty => {}
-        // SAFETY: this is the runner.
-        Tree::Sole(node) if unsafe { node.as_ref().is_gone() && Node::uproot(node, task) } => {}
+        // It stays until the task is freed: taking it out now would cost more.
+        // SAFETY: the runner may look at the nodes of its tree.
+        Tree::Sole(node) if unsafe { node.as_ref() }.is_gone() => {}
         _ => task.extras_or_new().root.end(),
     }
 }

@@ -104,9 +104,8 @@ impl Snapshot {
         ((self.0 & REQUESTS) / REQUEST) as usize
     }
 
-    /// More requests than are counted.
-    pub(crate) fn is_beyond_count(self) -> bool {
-        self.0 & REQUESTS == REQUESTS
+    pub(crate) fn is_running(self) -> bool {
+        self.0 & RUNNING != 0
     }
 
     /// Somebody holds the right to run: no new one arises from a wake.

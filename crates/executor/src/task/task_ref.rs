@@ -5,7 +5,11 @@ use super::{
     extras::{CallbackId, Watcher},
     raw,
 };
-use crate::{context::Context as Variables, current, scope::Text};
+use crate::{
+    context::Context as Variables,
+    current,
+    scope::{CancelCause, Text},
+};
 use std::{
     fmt,
     future::Future,
@@ -67,7 +71,7 @@ impl TaskRef {
     /// As `Task.cancel()` in asyncio.
     pub fn cancel(&self) -> bool {
         // SAFETY: this keeps the task.
-        unsafe { raw::cancel(self.0, None) }
+        unsafe { raw::cancel(self.0, CancelCause::unknown()) }
     }
 
     /// As [`cancel`](Self::cancel), and says why: catchers read it in [`CancelledError::reason`](crate::CancelledError::reason).
@@ -75,7 +79,25 @@ impl TaskRef {
     /// As `Task.cancel(msg)` in asyncio.
     pub fn cancel_with(&self, reason: impl Into<Arc<str>>) -> bool {
         // SAFETY: this keeps the task.
-        unsafe { raw::cancel(self.0, Some(reason.into())) }
+        unsafe {
+            raw::cancel(
+                self.0,
+                CancelCause {
+                    reason: Some(reason.into()),
+                    origin: None,
+                },
+            )
+        }
+    }
+
+    /// As [`cancel`](Self::cancel), but a task to which a cancellation of the same cause has come already, by whatever way, is not
+    /// told again: for combinators that cancel several tasks, of which some may await others, or that pass on what came to
+    /// them ([`CancelledError::cause`](crate::CancelledError::cause)).
+    ///
+    /// asyncio needs no such thing: there, requests that come before the task has run again are one.
+    pub fn cancel_once(&self, cause: &CancelCause) -> bool {
+        // SAFETY: this keeps the task.
+        unsafe { raw::cancel(self.0, cause.clone()) }
     }
 
     /// Why the newest request came, if the one who cancelled said so.

@@ -67,7 +67,7 @@ impl<T> fmt::Debug for PromiseFinished<T> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct PromiseWait<T>(PromiseFinished<T>);
 
-impl<T: Clone + Send + 'static> Future for PromiseWait<T> {
+impl<T: Clone> Future for PromiseWait<T> {
     type Output = Result<T, PromiseError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -84,7 +84,7 @@ impl<T> fmt::Debug for PromiseWait<T> {
     }
 }
 
-impl<T: Clone + Send + 'static> IntoFuture for Promise<T> {
+impl<T: Clone> IntoFuture for Promise<T> {
     type Output = Result<T, PromiseError>;
     type IntoFuture = PromiseWait<T>;
 
@@ -93,7 +93,7 @@ impl<T: Clone + Send + 'static> IntoFuture for Promise<T> {
     }
 }
 
-impl<T: Clone + Send + 'static> IntoFuture for &Promise<T> {
+impl<T: Clone> IntoFuture for &Promise<T> {
     type Output = Result<T, PromiseError>;
     type IntoFuture = PromiseWait<T>;
 

@@ -7,13 +7,12 @@
 //! wake-up is lost, and of many that come in between two looks only the first wakes.
 
 use super::{rule::Rule, slot::AnySlot};
-use crate::task::poll_budget;
 use aioli_primitives::sync::Mutex;
 use std::{
     collections::VecDeque,
     mem,
     sync::Arc,
-    task::{Context, Poll, Wake, Waker, ready},
+    task::{Context, Poll, Wake, Waker},
 };
 
 /// The side of the one who waits.
@@ -115,8 +114,7 @@ impl Arrivals {
             None => Poll::Ready(None),
             Some(task) if task.is_finished() => slot.poll(cx).map(Some),
             Some(_) => {
-                // A look takes from the budget. If it were refused, the task would arrive again in this turn, and again.
-                ready!(poll_budget(cx));
+                // If it is over by now, and not to be looked at in this turn, it arrives at once.
                 let waker = self.waker(number);
                 Poll::Ready(match slot.poll(&mut Context::from_waker(&waker)) {
                     Poll::Ready(result) => Some(result),

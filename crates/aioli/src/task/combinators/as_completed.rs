@@ -93,14 +93,15 @@ impl<T> AsCompleted<T> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Waits no longer than this for all of them together, counted from now.
+    /// Waits no longer than this for all of them together, counted from now (`None`: as long as it takes).
     ///
     /// As `asyncio.as_completed(timeout=..)`: when the time is up, the next item is a [`TimeoutError`], and the last. The tasks
     /// that are left go on, and [`into_inner`](AsCompletedWithin::into_inner) gives them back.
-    pub fn timeout(self, limit: Duration) -> AsCompletedWithin<T> {
+    pub fn timeout(self, limit: impl Into<Option<Duration>>) -> AsCompletedWithin<T> {
         AsCompletedWithin {
             outcomes: self,
-            timer: Some(sleep(limit)),
+            timer: limit.into().map(sleep),
+            is_late: false,
         }
     }
 }
@@ -142,8 +143,9 @@ impl<T> fmt::Debug for AsCompleted<T> {
 #[must_use = "dropping it detaches the tasks; ask for what is `next`"]
 pub struct AsCompletedWithin<T> {
     outcomes: AsCompleted<T>,
-    /// `None`: the time is up, and that was said.
     timer: Option<Sleep>,
+    /// The time is up, and that was said.
+    is_late: bool,
 }
 
 impl<T> AsCompletedWithin<T> {
@@ -171,15 +173,18 @@ impl<T> Stream for AsCompletedWithin<T> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        let Some(timer) = &mut this.timer else {
+        if this.is_late {
             return Poll::Ready(None);
-        };
+        }
         // What is there at the same time comes first.
         if let Poll::Ready(outcome) = Pin::new(&mut this.outcomes).poll_next(cx) {
             return Poll::Ready(outcome.map(Ok));
         }
+        let Some(timer) = &mut this.timer else {
+            return Poll::Pending;
+        };
         ready!(Pin::new(timer).poll(cx));
-        this.timer = None;
+        this.is_late = true;
         Poll::Ready(Some(Err(TimeoutError)))
     }
 }

@@ -29,13 +29,12 @@ use super::{
     rule::{FirstError, FirstFailure, Rule, Settle, TaskError},
     slot::Slots,
 };
-use crate::task::{CancelledError, Finished, JoinError, TaskRef, current_task, defer};
-use aioli_executor::Scoped;
+use crate::task::{CancelCause, CancelledError, Finished, JoinError, TaskRef, current_task, defer};
+use aioli_executor::{Scoped, unwinds_around};
 use std::{
     fmt,
     future::{Future, Pending, pending},
     pin::{Pin, pin},
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -183,7 +182,7 @@ impl<S, V> Gather<S, V> {
     fn cancel(&mut self, cancelled: CancelledError) {
         let slots = &mut self.outcomes.as_mut().expect(SPENT).slots;
         let end = self.end.get_or_insert_with(|| EndOfAll::of((self.unfinished)(slots)));
-        end.cancel(cancelled.reason());
+        end.cancel(&cancelled.cause());
         self.cancelled.push(cancelled);
     }
 
@@ -215,7 +214,7 @@ impl<S, V> Future for Gather<S, V> {
             this.end = None;
             this.resume(cx);
         }
-        if this.resumed && Scoped::<Pending<()>>::unwinds_around() {
+        if this.resumed && unwinds_around() {
             return Poll::Pending;
         }
         let polled = (this.poll)(&mut this.outcomes, cx);
@@ -233,7 +232,7 @@ impl<S, V> Drop for Gather<S, V> {
         // Those that were told are not told again.
         let end = self.end.take().unwrap_or_else(|| {
             let end = EndOfAll::of((self.unfinished)(&mut outcomes.slots));
-            end.cancel(None);
+            end.cancel(&CancelCause::new());
             end
         });
         if !end.is_empty() {
@@ -348,13 +347,9 @@ impl EndOfAll {
     }
 
     /// First to last.
-    fn cancel(&self, reason: Option<&str>) {
-        let reason = reason.map(Arc::<str>::from);
+    fn cancel(&self, cause: &CancelCause) {
         for task in self.tasks.iter().rev() {
-            match &reason {
-                Some(reason) => task.cancel_with(reason.clone()),
-                None => task.cancel(),
-            };
+            task.cancel_once(cause);
         }
     }
 }

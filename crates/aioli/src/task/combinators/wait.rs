@@ -21,7 +21,9 @@ pub enum ReturnWhen {
     AllCompleted,
     /// One task is.
     FirstCompleted,
-    /// One task has failed (see [`TaskRef::has_failed`]; being cancelled is no failure), or else all are over.
+    /// One task has failed, or else all are over. See [`TaskRef::has_failed`] for what a failure is: a panic, and an `Err` where
+    /// the task was created by [`create_fallible_task`](crate::create_fallible_task); to any other task an `Err` is a value.
+    /// Being cancelled is no failure.
     FirstException,
 }
 
@@ -127,11 +129,12 @@ pub struct Wait<W> {
 impl<W> Unpin for Wait<W> {}
 
 impl<W: AsTaskRef> Wait<W> {
-    /// Waits no longer than this, and then gives what there is. As `asyncio.wait(timeout=..)`; it is no error.
+    /// Waits no longer than this (`None`: as long as it takes), and then gives what there is. As `asyncio.wait(timeout=..)`; it is
+    /// no error.
     ///
     /// The time counts from now.
-    pub fn timeout(mut self, limit: Duration) -> Self {
-        self.timer = Some(sleep(limit));
+    pub fn timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.timer = limit.into().map(sleep);
         self
     }
 

@@ -1,7 +1,7 @@
 //! A child of a group: what it may give, and the future around it that tells the group how it went.
 
 use super::{BoxError, ChildFailed, Members};
-use crate::task::{Panic, TaskError, TaskRef};
+use crate::task::{CancelCause, Panic, TaskError, TaskRef};
 use aioli_executor::roster::Seat;
 use pin_project_lite::pin_project;
 use std::{
@@ -99,12 +99,15 @@ pub(super) struct Membership<E> {
 
 impl<E> Membership<E> {
     fn leave(self, error: Option<TaskError<E>>) {
-        self.members.leave(self.seat, error).each(cancel);
+        self.members.leave(self.seat, error).each(cancel(self.members.cause()));
     }
 }
 
-pub(super) fn cancel(task: TaskRef) {
-    task.cancel();
+/// Cancels tasks, each of them once for that cause.
+pub(super) fn cancel(cause: &CancelCause) -> impl Fn(TaskRef) {
+    move |task| {
+        task.cancel_once(cause);
+    }
 }
 
 impl<F, E> Child<F, E> {

@@ -66,7 +66,7 @@ impl<E: Send + 'static> GroupHandle<E> {
         let members = self.0.clone();
         let task = aioli_executor::spawn(Child::new(future, Membership { members, seat }));
         if !self.0.sit(seat, task.task_ref()) {
-            task.cancel();
+            task.cancel_once(self.0.cause());
         }
         Ok(GroupTask(task))
     }
@@ -78,7 +78,7 @@ impl<E: Send + 'static> GroupHandle<E> {
     /// without awaiting anything has its value given; one that is cancelled has none, and
     /// [`scope`](super::TaskGroup::scope) says so with an error that [is empty](super::GroupError::is_cancelled).
     pub fn cancel(&self) {
-        self.0.end().each(cancel);
+        self.0.end().each(cancel(self.0.cause()));
     }
 }
 

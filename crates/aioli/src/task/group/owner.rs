@@ -47,8 +47,8 @@ fn abandon<E>(members: &Arc<Members<E>>)
 where
     E: Display + Send + 'static,
 {
-    members.end_body().each(cancel);
-    members.end().each(cancel);
+    members.end_body().each(cancel(members.cause()));
+    members.end().each(cancel(members.cause()));
     let mut ending = Ending::new(members.clone());
     match Pin::new(&mut ending).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(errors) => report(errors),

@@ -2,7 +2,7 @@
 //! waits until all have ended.
 
 use super::{GroupError, Members, TaskGroup, child::cancel, ending::Ending};
-use crate::task::{CancelledError, Resume, TaskError, TaskRef};
+use crate::task::{CancelledError, Resume, TaskError};
 use aioli_executor::Scoped;
 use pin_project_lite::pin_project;
 use std::{
@@ -106,7 +106,8 @@ where
         let errors = loop {
             if matches!(this.came, Came::Going) {
                 if let Some(doomed) = members.take_doomed() {
-                    cancel_with_body(doomed, this.body.as_mut(), cx);
+                    this.body.as_mut().cancel_once(cx, members.cause());
+                    doomed.into_iter().for_each(cancel(members.cause()));
                     if !this.body.is_gone() {
                         // The children have the next turn, as in asyncio.
                         cx.waker().wake_by_ref();
@@ -129,10 +130,11 @@ where
             let Some(cancelled) = this.body.take() else {
                 return Poll::Pending;
             };
+            let cause = cancelled.cause();
             this.taken.push(cancelled);
             this.body.as_mut().drop_body();
-            members.end_body().each(cancel);
-            members.end().each(cancel);
+            members.end_body().each(cancel(&cause));
+            members.end().each(cancel(&cause));
         };
         this.body.as_mut().close_frame();
         match std::mem::replace(this.came, Came::Nothing) {
@@ -169,33 +171,22 @@ where
     }
 }
 
-/// Cancels the body and the children, each once: where the body awaits a child, that one is cancelled by this.
-fn cancel_with_body<F: Future>(doomed: Vec<TaskRef>, body: Pin<&mut Scoped<F>>, cx: &mut Context<'_>) {
-    let before: Vec<_> = doomed.iter().map(TaskRef::cancelling).collect();
-    body.cancel(cx);
-    for (task, before) in doomed.into_iter().zip(before) {
-        if task.cancelling() == before {
-            task.cancel();
-        }
-    }
-}
-
 /// The body has ended, and this came of it; it was dropped if that is `None`.
 fn settle<O>(outcome: Option<Result<O, Box<dyn Any + Send>>>, members: &Members<O::Error>) -> Came<O::Value>
 where
     O: BodyOutput,
 {
-    members.end_body().each(cancel);
+    members.end_body().each(cancel(members.cause()));
     match outcome {
         Some(Ok(output)) => match output.into_result() {
             Ok(value) => Came::Value(value),
             Err(error) => {
-                members.fail(TaskError::Failed(error)).each(cancel);
+                members.fail(TaskError::Failed(error)).each(cancel(members.cause()));
                 Came::Nothing
             }
         },
         Some(Err(payload)) => {
-            members.end().each(cancel);
+            members.end().each(cancel(members.cause()));
             Came::Panicked(payload)
         }
         None => Came::Nothing,

@@ -1,0 +1,176 @@
+//! One cancellation that comes to a task by more than one way is one: a cleanup is not interrupted by what it was begun for.
+//! Different ones are different, however many there are.
+
+mod common;
+
+use aioli::{
+    CancelCause, JoinError, TaskGroup, catch_cancelled, create_task, gather, sleep, task::TaskRef, uncancellable,
+};
+use common::{Log, check, ms, until};
+use std::{
+    future::pending,
+    sync::{Arc, Mutex},
+};
+
+/// Waits for ever; cancelled, it takes 10 ms for its cleanup, and tells of the end of that.
+async fn cleans_up(log: Log) {
+    let cancelled = catch_cancelled(pending::<()>()).await.unwrap_err();
+    log.add("cleanup begins");
+    if let Err(again) = catch_cancelled(sleep(ms(10))).await {
+        log.add("cleanup is interrupted");
+        again.swallow();
+    }
+    log.add("cleanup ends");
+    cancelled.resume().await;
+}
+
+#[test]
+fn the_end_of_a_runtime_cancels_a_task_once_that_another_one_awaits() {
+    check(&["cleanup begins", "cleanup ends"], |log| async move {
+        let inner = create_task(cleans_up(log));
+        create_task(async move {
+            let _ = inner.await;
+        })
+        .detach();
+        sleep(ms(1)).await;
+    });
+}
+
+#[test]
+fn a_group_cancels_a_child_once_that_its_sibling_awaits() {
+    check(&["cleanup begins", "cleanup ends", "over"], |log| async move {
+        let of_the_child = log.clone();
+        let group = TaskGroup::scope(async |group| {
+            let awaited = group.create_task(cleans_up(of_the_child)).unwrap();
+            let sibling = group.create_task(async move {
+                let _ = awaited.await;
+            });
+            sleep(ms(1)).await;
+            drop(sibling);
+            Err::<(), _>("the body fails".into())
+        });
+        assert!(group.await.is_err());
+        log.add("over");
+    });
+}
+
+#[test]
+fn a_group_that_is_cancelled_cancels_a_child_once_that_was_cancelled_for_the_same() {
+    check(&["cleanup begins", "cleanup ends", "over"], |log| async move {
+        let of_the_child = log.clone();
+        let child = Arc::new(Mutex::new(None::<TaskRef>));
+        let place = child.clone();
+        let task = create_task(async move {
+            let _ = TaskGroup::scope(async |group| {
+                let task = group.create_task(cleans_up(of_the_child)).unwrap();
+                *place.lock().unwrap() = Some(task.task_ref());
+                pending::<()>().await;
+                Ok(())
+            })
+            .await;
+        });
+        sleep(ms(1)).await;
+        let cause = CancelCause::new().with_reason("both");
+        let child = child.lock().unwrap().clone().unwrap();
+        assert!(child.cancel_once(&cause));
+        task.cancel_once(&cause);
+        assert!(matches!(task.await, Err(JoinError::Cancelled)));
+        assert_eq!(child.cancelling(), 1);
+        assert_eq!(child.cancel_reason().as_deref(), Some("both"));
+        log.add("over");
+    });
+}
+
+#[test]
+fn a_gathering_passes_on_what_came_to_it_as_what_it_is() {
+    check(&["cleanup begins", "cleanup ends"], |log| async move {
+        let inner = create_task(cleans_up(log));
+        let name = inner.task_ref();
+        let outer = create_task(async move {
+            let _ = gather([inner]).await;
+        });
+        sleep(ms(1)).await;
+        let cause = CancelCause::new();
+        name.cancel_once(&cause);
+        outer.cancel_once(&cause);
+        assert!(matches!(outer.await, Err(JoinError::Cancelled)));
+        assert_eq!(name.cancelling(), 1);
+    });
+}
+
+#[test]
+fn another_cancellation_is_another() {
+    let expected = ["cleanup begins", "cleanup is interrupted", "cleanup ends"];
+    check(&expected, |log| async move {
+        let task = create_task(cleans_up(log));
+        sleep(ms(1)).await;
+        assert!(task.cancel_once(&CancelCause::new()));
+        sleep(ms(1)).await;
+        assert!(task.cancel_once(&CancelCause::new()));
+        assert!(matches!(task.await, Err(JoinError::Cancelled)));
+    });
+}
+
+#[test]
+fn the_same_cancellation_is_none_when_it_comes_again_however_late() {
+    check(&["over"], |log| async move {
+        let task = create_task(async {
+            catch_cancelled(pending::<()>()).await.unwrap_err().swallow();
+            catch_cancelled(pending::<()>()).await.unwrap_err().swallow();
+        });
+        sleep(ms(1)).await;
+        let cause = CancelCause::new();
+        task.cancel_once(&cause);
+        sleep(ms(1)).await;
+        // It is known, and nothing comes of it.
+        assert!(task.cancel_once(&cause));
+        sleep(ms(1)).await;
+        assert!(!task.is_finished());
+        task.cancel();
+        task.await.unwrap();
+        log.add("over");
+    });
+}
+
+#[test]
+fn one_who_awaits_passes_on_every_request_however_many_there_were() {
+    check(&["over"], |log| async move {
+        let (ready, seen) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+        let (open, count) = (ready.clone(), seen.clone());
+        let inner = create_task(async move {
+            for _ in 0..300 {
+                let waits = catch_cancelled(async {
+                    *open.lock().unwrap() += 1;
+                    pending::<()>().await;
+                });
+                waits.await.unwrap_err().swallow();
+                *count.lock().unwrap() += 1;
+            }
+        });
+        let outer = create_task(async move {
+            let _ = inner.await;
+        });
+        sleep(ms(1)).await;
+        for round in 1..=300 {
+            until(|| *ready.lock().unwrap() == round).await;
+            outer.cancel();
+            until(|| *seen.lock().unwrap() == round).await;
+        }
+        outer.await.unwrap();
+        log.add("over");
+    });
+}
+
+#[test]
+fn a_request_that_was_kept_back_is_passed_on_later() {
+    check(&["cleanup begins", "cleanup ends"], |log| async move {
+        let inner = create_task(cleans_up(log));
+        let task = create_task(async move {
+            uncancellable(sleep(ms(20))).await;
+            let _ = inner.await;
+        });
+        sleep(ms(1)).await;
+        task.cancel();
+        assert!(matches!(task.await, Err(JoinError::Cancelled)));
+    });
+}

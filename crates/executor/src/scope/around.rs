@@ -1,0 +1,106 @@
+//! What is around the code that runs just now: its innermost scope, and who is outside of that.
+
+use super::{
+    issue::{CancelCause, Issue, Request},
+    root,
+    tree::{self, Kind, Node, Wakes},
+};
+use crate::{
+    current,
+    task::{self, Header},
+};
+use aioli_primitives::sync::Arc;
+use std::{ptr::NonNull, task::Context};
+
+/// The node of the innermost scope of the current task.
+pub(super) fn innermost(task: NonNull<Header>) -> NonNull<Node> {
+    match current::scope() {
+        // SAFETY: `current` names a scope only while somebody up the stack polls or drops it.
+        Some(scope) => unsafe { scope.as_ref() }.node(task),
+        None => root::of(task),
+    }
+}
+
+/// Whether a scope with that issue and that node is to drop its body.
+pub(super) fn must_drop(issue: &Arc<Issue>, node: Option<NonNull<Node>>, cx: &Context<'_>) -> bool {
+    // Before it is asked how things stand: who changes that later wakes this one.
+    issue.register(cx);
+    let mut wakes = Wakes::default();
+    if let Some(node) = node {
+        // SAFETY: the node is in the current task's tree.
+        unsafe { tree::pass_on_for_parked(node, &mut wakes) };
+    }
+    if !issue.is_unwinding() {
+        wakes.wake();
+        return false;
+    }
+    // SAFETY: the node is in the current task's tree.
+    let told = node.is_some_and(|node| unsafe { tree::deliver(node, &Issue::again(issue), &mut wakes) });
+    wakes.wake();
+    !told && !issue.is_held()
+}
+
+/// Starts from the innermost scope: a request that was let go goes on outward. `false`: its scope is not around.
+pub(super) fn forward(request: &Request) -> bool {
+    let mut wakes = Wakes::default();
+    let mut found = false;
+    if let Some(task) = current::task() {
+        // SAFETY: the node is in the current task's tree.
+        found = unsafe { tree::forward(innermost(task), request, &mut wakes) };
+    }
+    wakes.wake();
+    found
+}
+
+/// Whether something between here and the scope that issued the request keeps requests back for as long as it is there.
+pub(super) fn is_walled_in(request: &Request) -> bool {
+    let mut at = current::task().map(innermost);
+    while let Some(node) = at {
+        // SAFETY: the node is in the current task's tree, and so are its parents.
+        let node = unsafe { node.as_ref() };
+        match node.kind() {
+            Kind::Wall => return true,
+            Kind::Frame => return false,
+            _ if node.issues(request) => return false,
+            _ => at = node.parent(),
+        }
+    }
+    false
+}
+
+/// Whether something around the innermost scope is about to unwind through it, so that an answer would come too late: for
+/// combinators, which stay pending then.
+pub fn unwinds_around() -> bool {
+    let Some(task) = current::task() else { return false };
+    // SAFETY: `current` names a task only while its runner is up the stack.
+    if unsafe { task.as_ref() }.extras().is_none() {
+        return false;
+    }
+    let mut at = Some(innermost(task));
+    while let Some(place) = at {
+        // SAFETY: the node is in the current task's tree, and so are its parents.
+        let node = unsafe { place.as_ref() };
+        match node.kind() {
+            // Nothing unwinds through these.
+            Kind::Wall | Kind::Island => return false,
+            Kind::Frame if node.has_mail() => {
+                let mut wakes = Wakes::default();
+                // SAFETY: as above.
+                let open = unsafe { tree::has_open_frames(place, &mut wakes) };
+                wakes.wake();
+                return !open;
+            }
+            _ if node.unwinds() => return true,
+            _ => at = node.parent(),
+        }
+    }
+    false
+}
+
+/// Requests that the current task be cancelled.
+pub(super) fn cancel_current() {
+    if let Some(task) = current::task() {
+        // SAFETY: `current` names a task only while its runner is up the stack.
+        unsafe { task::cancel(task, CancelCause::unknown()) };
+    }
+}
