@@ -59,7 +59,7 @@ where
 /// handler, as a panic does. Otherwise as [`create_task`].
 ///
 /// In asyncio every task is such a task. In Rust an error is a value, and a plain [`create_task`] cannot tell it from
-/// others.
+/// others. To give it a name, too: `Task::builder().name("..").spawn_fallible(..)`.
 ///
 /// ```
 /// aioli::run(async {

@@ -26,6 +26,9 @@ use std::{
 /// }
 /// ```
 ///
+/// While it is pending it must be polled: one that is kept unpolled keeps a cancellation that comes to it, so that the task
+/// cannot be cancelled. Await it, or drop it.
+///
 /// # Errors
 ///
 /// [`CancelledError`] if a cancellation was caught. A value that is there before wins.
@@ -66,7 +69,7 @@ impl<F: Future> Future for CatchCancelled<F> {
                 this.body.as_mut().close_frame();
                 return Poll::Ready(match (value, this.taken.take()) {
                     (Some(value), _) => Ok(value),
-                    (None, taken) => Err(taken.expect("a body that has no value was dropped for a request")),
+                    (None, taken) => Err(taken.expect("a catcher was polled after it was ready")),
                 });
             }
             this.body.as_mut().open_frame(Kind::Frame, cx);

@@ -64,7 +64,7 @@ impl<'a, T: Clone + Send + Sync> IntoFuture for &'a Task<T> {
 #[must_use = "dropping it cancels the task; await it"]
 pub struct Join<T> {
     /// `None` once the outcome has been given. Settled and still here: the task ended as cancelled, and the cancellation goes on
-    /// around, so there is no more to say, unless it is taken back.
+    /// around: where that unwinds, there is no more to say.
     task: Option<Task<T>>,
     frame: JoinFrame,
 }
@@ -124,7 +124,7 @@ impl<T> Drop for Join<T> {
 }
 
 impl<T> Join<T> {
-    /// The cancellation that the task passed on goes on around, unless it was taken back.
+    /// The cancellation that the task passed on goes on around.
     #[cold]
     fn poll_resumed(&mut self) -> Poll<Result<T, JoinError>> {
         if scope::unwinds_around() {

@@ -130,7 +130,8 @@ impl TaskRef {
     }
 
     /// Takes one request back, and gives how many are left. With the last one a request that has not come to the program
-    /// yet is forgotten; called by the task itself, also one that is going through it just now.
+    /// yet is forgotten; called by the task itself, also one that has come to a frame but was not taken. One that was let go
+    /// on cannot be taken back, as in asyncio one that is being raised.
     ///
     /// As `Task.uncancel()` in asyncio: to be called by who has swallowed a cancellation that was its own, so that others
     /// around can tell.

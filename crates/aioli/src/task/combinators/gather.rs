@@ -146,7 +146,7 @@ pub struct Gather<S, V> {
     /// Requests that were passed on to the tasks, and go on when those have ended.
     cancelled: Vec<CancelledError>,
     end: Option<EndOfAll>,
-    /// A request has gone on: there is no more to say, unless it is taken back.
+    /// A request has gone on: there is no more to say where that unwinds what is around.
     resumed: bool,
 }
 

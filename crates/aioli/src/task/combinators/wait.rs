@@ -23,7 +23,7 @@ pub enum ReturnWhen {
     FirstCompleted,
     /// One task has failed, or else all are over. See [`TaskRef::has_failed`] for what a failure is: a panic, and an `Err` where
     /// the task was created by [`create_fallible_task`](crate::create_fallible_task); to any other task an `Err` is a value.
-    /// Being cancelled is no failure.
+    /// Being cancelled is no failure. What goes wrong in a child of a group is seen by its group, and not here.
     FirstException,
 }
 
