@@ -6,6 +6,7 @@ use super::{
     join::Join,
     outcome::{Failure, JoinError, Outcome},
     raw::RawHandle,
+    state::Snapshot,
     task_ref::TaskRef,
 };
 use crate::current;
@@ -15,7 +16,7 @@ use std::{
     mem::MaybeUninit,
     ops::Deref,
     ptr::NonNull,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 /// A handle to a task: await it for the outcome, [`cancel`](TaskRef::cancel) it, or drop it to let the task run on its own.
@@ -46,7 +47,7 @@ impl<T> Task<T> {
     /// `header` is a task whose outcome is of type `Outcome<T>`, and the caller gives the handle's reference.
     pub(super) unsafe fn from_raw(header: NonNull<Header>) -> Self {
         Self {
-            raw: RawHandle { header, settled: false },
+            raw: RawHandle { header },
             outcome: PhantomData,
         }
     }
@@ -76,7 +77,8 @@ impl<T> Task<T> {
     where
         T: Clone + Send + Sync,
     {
-        if self.raw.settled || !self.is_finished() {
+        let state = self.raw.header().state.load();
+        if !state.is_complete() || state.is_settled() {
             return None;
         }
         let outcome = NonNull::new(
@@ -97,41 +99,59 @@ impl<T> Task<T> {
         })
     }
 
-    /// Whether the outcome was taken.
-    #[inline]
-    pub(super) fn is_settled(&self) -> bool {
-        self.raw.settled
+    pub(super) fn from_raw_handle(raw: RawHandle) -> Self {
+        Self {
+            raw,
+            outcome: PhantomData,
+        }
     }
 
     /// # Panics
     ///
-    /// If awaiting the task makes no sense.
+    /// If the task is the current one.
+    #[inline]
     #[track_caller]
-    pub(super) fn assert_awaitable(&self) {
-        assert!(
-            !self.raw.settled,
-            "the outcome of this task was taken before: a task is awaited once"
-        );
+    pub(super) fn assert_another(&self) {
         assert!(
             current::task() != Some(self.raw.header),
             "a task cannot await itself: it would wait for ever. Await it from another task"
         );
     }
 
-    pub(super) fn poll_outcome(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        self.assert_awaitable();
+    /// The outcome is the handle's no more.
+    pub(super) fn settle(&self) {
+        self.raw.header().state.settle();
+    }
+
+    /// `Ready`: the task is complete, and this was its state word.
+    ///
+    /// # Panics
+    ///
+    /// If the task awaits itself.
+    #[inline]
+    #[track_caller]
+    pub(super) fn poll_complete(&mut self, cx: &mut Context<'_>) -> Poll<Snapshot> {
+        self.assert_another();
         // Waiting takes nothing from the budget: a poll may have many tasks to wait for.
-        if self.raw.poll_finished(cx).is_pending() || current::poll_budget(cx).is_pending() {
-            return Poll::Pending;
-        }
+        let state = ready!(self.raw.poll_finished(cx));
+        ready!(current::poll_budget(cx));
+        Poll::Ready(state)
+    }
+
+    /// The outcome, which is the caller's from now on.
+    ///
+    /// # Safety
+    ///
+    /// The task is complete; the outcome was not taken before, and the handle is spent or settled now.
+    #[inline]
+    pub(super) unsafe fn take_outcome(&mut self) -> Result<T, JoinError> {
         let mut outcome = MaybeUninit::<Outcome<T>>::uninit();
-        self.raw.settled = true;
-        // SAFETY: the task is complete, its outcome is of this type and the handle's, and `settled` says that it has gone.
+        // SAFETY: the outcome is of this type, and the handle's, by the contract of this function.
         let outcome = unsafe {
             (self.raw.header().vtable.take_outcome)(self.raw.header, outcome.as_mut_ptr().cast());
             outcome.assume_init()
         };
-        Poll::Ready(outcome.map_err(Failure::into_join_error))
+        outcome.map_err(Failure::into_join_error)
     }
 }
 

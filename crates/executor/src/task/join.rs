@@ -47,6 +47,8 @@ impl<'a, T: Clone + Send + Sync> IntoFuture for &'a Task<T> {
     }
 }
 
+const TAKEN: &str = "the outcome of this task was taken before: a task is awaited once";
+
 /// Waits for a task that it owns: `task.await`.
 ///
 /// A cancellation that comes to one who awaits a task is passed on to the task, and the one who awaits stays: if the task ends
@@ -92,25 +94,25 @@ impl<T> Future for Join<T> {
             .task
             .as_mut()
             .expect("a join was polled after it had given the outcome");
-        if task.is_settled() {
+        let Poll::Ready(state) = task.poll_complete(cx) else {
+            this.frame.open(task.as_ptr());
+            return Poll::Pending;
+        };
+        if state.is_settled() {
             return this.poll_resumed();
         }
-        let polled = task.poll_outcome(cx);
-        match &polled {
-            Poll::Pending => {
-                this.frame.open(task.as_ptr());
-                return polled;
-            }
-            // Before the task may be freed: the frame points to it.
-            Poll::Ready(Err(JoinError::Cancelled)) => {
-                if this.frame.resume() {
-                    return Poll::Pending;
-                }
-            }
-            Poll::Ready(_) => this.frame.swallow(),
+        // SAFETY: the task is complete and not settled, and spent next.
+        let outcome = unsafe { task.take_outcome() };
+        let spent = this.task.take().expect("just seen").into_raw().into_spent();
+        // Before the task may be freed: the frame points to it.
+        if !matches!(outcome, Err(JoinError::Cancelled)) {
+            this.frame.swallow();
+        } else if this.frame.resume() {
+            this.task = Some(Task::from_raw_handle(spent.into_raw()));
+            return Poll::Pending;
         }
-        this.task = None;
-        polled
+        drop(spent);
+        Poll::Ready(outcome)
     }
 }
 
@@ -166,7 +168,7 @@ impl Future for Settled {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll_finished(cx)
+        self.0.poll_finished(cx).map(drop)
     }
 }
 
@@ -188,7 +190,11 @@ impl<T> Future for JoinRef<'_, T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll_outcome(cx)
+        let state = ready!(self.0.poll_complete(cx));
+        assert!(!state.is_settled(), "{TAKEN}");
+        self.0.settle();
+        // SAFETY: the task is complete, and was settled just now.
+        Poll::Ready(unsafe { self.0.take_outcome() })
     }
 }
 
@@ -217,14 +223,10 @@ impl<T: Clone + Send + Sync> Future for JoinShared<'_, T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.task.assert_awaitable();
-        ready!(current::poll_budget(cx));
+        self.task.assert_another();
         ready!(Pin::new(&mut self.end).poll(cx));
-        Poll::Ready(
-            self.task
-                .result()
-                .expect("the task is over, and its outcome was not taken"),
-        )
+        ready!(current::poll_budget(cx));
+        Poll::Ready(self.task.result().expect(TAKEN))
     }
 }
 

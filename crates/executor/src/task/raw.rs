@@ -2,12 +2,13 @@
 
 use super::{
     cell::{Header, Tree},
-    state::{HandleDrop, State},
+    state::{HandleDrop, Snapshot, State},
     task_ref::TaskRef,
     waker,
 };
 use crate::{current, scope::CancelCause};
 use std::{
+    mem::ManuallyDrop,
     ptr::NonNull,
     task::{Context, Poll},
 };
@@ -15,8 +16,6 @@ use std::{
 /// The handle's reference and its right to the outcome, whatever its type.
 pub(super) struct RawHandle {
     pub(super) header: NonNull<Header>,
-    /// The outcome has been taken, or left to the completer.
-    pub(super) settled: bool,
 }
 
 // SAFETY: what it does from any thread goes through the state word. The one thing that it does to an outcome is to drop
@@ -43,15 +42,15 @@ impl RawHandle {
         self.header().state.load().is_complete()
     }
 
-    /// `Ready`: the task is complete. Otherwise `cx` will be woken when it is.
-    pub(super) fn poll_finished(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// `Ready`: the task is complete, and this was its state word. Otherwise `cx` will be woken when it is.
+    pub(super) fn poll_finished(&mut self, cx: &mut Context<'_>) -> Poll<Snapshot> {
         let header = self.header();
         let now = header.state.load();
         if now.is_complete() {
-            return Poll::Ready(());
+            return Poll::Ready(now);
         }
         if State::has_join_waker(now) && !header.state.unset_join_waker() {
-            return Poll::Ready(());
+            return Poll::Ready(header.state.load());
         }
         let put = |waker| {
             // SAFETY: the flag is clear and the task was not complete, so the slot is the joiner's, who is `&mut self`.
@@ -66,17 +65,45 @@ impl RawHandle {
             Poll::Pending
         } else {
             drop(put(None));
-            Poll::Ready(())
+            Poll::Ready(header.state.load())
         }
     }
 
-    /// Leaves the outcome to the completer, and goes on waiting for the end only.
+    /// Leaves the outcome to the completer, or drops it, and goes on waiting for the end only.
     pub(super) fn discard(&mut self) {
-        if !self.settled {
-            self.settled = true;
-            if !self.header().state.discard() {
-                // SAFETY: the task was complete, so the outcome is the handle's; `settled` says that it is gone.
-                unsafe { (self.header().vtable.drop_outcome)(self.header) };
+        let header = self.header();
+        if !header.state.load().is_settled() && !header.state.settle() {
+            // SAFETY: the task was complete and not settled, so the outcome is the handle's; `settle` says that it is gone.
+            unsafe { (header.vtable.drop_outcome)(self.header) };
+        }
+    }
+
+    /// The outcome was taken, and nothing is left to do but to give the reference back.
+    pub(super) fn into_spent(self) -> Spent {
+        Spent(ManuallyDrop::new(self).header)
+    }
+}
+
+/// The reference of a handle whose outcome is gone. Given back when this is dropped, which nothing prevents.
+pub(super) struct Spent(NonNull<Header>);
+
+impl Spent {
+    /// The handle stays nevertheless.
+    pub(super) fn into_raw(self) -> RawHandle {
+        let header = ManuallyDrop::new(self).0;
+        // SAFETY: the reference keeps the task.
+        unsafe { header.as_ref() }.state.settle();
+        RawHandle { header }
+    }
+}
+
+impl Drop for Spent {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the handle held a reference until now, and the last one frees the task.
+        unsafe {
+            if self.0.as_ref().state.ref_dec() {
+                (self.0.as_ref().vtable.deallocate)(self.0);
             }
         }
     }
@@ -84,38 +111,21 @@ impl RawHandle {
 
 impl Drop for RawHandle {
     fn drop(&mut self) {
-        /// Gives the reference back even if dropping the outcome panics.
-        struct Release(NonNull<Header>);
-        impl Drop for Release {
-            fn drop(&mut self) {
-                // SAFETY: the handle held a reference until now.
-                unsafe {
-                    if self.0.as_ref().state.ref_dec() {
-                        (self.0.as_ref().vtable.deallocate)(self.0);
-                    }
-                }
-            }
-        }
-        // SAFETY: the handle holds a reference; the reference lives until `Release` or `drop_handle` gives it back.
+        // SAFETY: the handle holds a reference, which lives until `Spent` or `drop_handle` gives it back.
         let header = unsafe { self.header.as_ref() };
-        if self.settled && header.state.load().is_complete() {
-            drop(Release(self.header));
-            return;
-        }
         match header.state.drop_handle() {
             HandleDrop::Done => {}
+            HandleDrop::Release => drop(Spent(self.header)),
             HandleDrop::DropWaker => {
-                let release = Release(self.header);
+                let spent = Spent(self.header);
                 // SAFETY: the transition gave the slot back to the joiner.
                 drop(header.join_waker.with_mut(|slot| unsafe { (*slot).take() }));
-                drop(release);
+                drop(spent);
             }
             HandleDrop::DropOutcome => {
-                let _release = Release(self.header);
-                if !self.settled {
-                    // SAFETY: the task is complete and the outcome was neither taken nor discarded.
-                    unsafe { (header.vtable.drop_outcome)(self.header) };
-                }
+                let _spent = Spent(self.header);
+                // SAFETY: the task is complete and the outcome was neither taken nor discarded.
+                unsafe { (header.vtable.drop_outcome)(self.header) };
             }
         }
     }

@@ -14,7 +14,7 @@
 //! | `JOIN` | a handle exists that may take the outcome | birth | the handle |
 //! | `JOIN_WAKER` | the slot for the joiner's waker is full | the joiner | the joiner, while not complete |
 //! | `CANCEL` | a cancellation was requested that the runner has not seen | `request` | the runner; `uncancel` |
-//! | `DISCARD` | the joiner waits for the end only; the completer drops the outcome | the joiner, while not complete | never |
+//! | `SETTLED` | the outcome is the handle's no more: it was taken, or, if this was set before `COMPLETE`, is the completer's to drop | the handle | never |
 //! | `KILL` | the future and the deferred work are to be dropped at once, at the end of a runtime | `kill` | never |
 //! | `WATCHED` | somebody has left a callback for the end | `watch` | never |
 //! | `CANCELLED`, `FAILED` | how the task ended, if not with a value that is as good as any | the runner, before `COMPLETE` | never |
@@ -26,7 +26,8 @@
 //!   complete, or while `RUNNING` is set: a waker that sets `SCHEDULED` on an idle task creates it and queues it; one
 //!   that sets it on a running task leaves the queueing to the runner, who finds the flag in `pend`.
 //! * **The future, the outcome and the deferred work** belong to the runner until `COMPLETE`; then the outcome belongs
-//!   to the handle if `JOIN` was set and `DISCARD` was not at that instant, and to the completer otherwise.
+//!   to the handle if `JOIN` was set and `SETTLED` was not at that instant, and to the completer otherwise. A handle that takes
+//!   it and stays sets `SETTLED` then.
 //! * **The waker slot** belongs to the joiner while `JOIN_WAKER` is clear, is frozen while it is set, and belongs to the
 //!   completer if it was set when `COMPLETE` came. A joiner that sets it too late learns so from the answer and has
 //!   its slot back.
@@ -51,7 +52,7 @@ const JOIN: u64 = 1 << 4;
 const JOIN_WAKER: u64 = 1 << 5;
 const CANCEL: u64 = 1 << 6;
 const BOUND: u64 = 1 << 7;
-const DISCARD: u64 = 1 << 8;
+const SETTLED: u64 = 1 << 8;
 const KILL: u64 = 1 << 16;
 const WATCHED: u64 = 1 << 17;
 const CANCELLED: u64 = 1 << 18;
@@ -83,6 +84,11 @@ impl Snapshot {
 
     pub(crate) fn is_killed(self) -> bool {
         self.0 & KILL != 0
+    }
+
+    /// The outcome is the handle's no more.
+    pub(crate) fn is_settled(self) -> bool {
+        self.0 & SETTLED != 0
     }
 
     /// The task ended as cancelled.
@@ -148,7 +154,7 @@ pub(crate) struct Completion(u64);
 impl Completion {
     /// Nobody will take the outcome: the completer drops it.
     pub(crate) fn is_to_drop_outcome(self) -> bool {
-        self.0 & (JOIN | DISCARD) != JOIN
+        self.0 & (JOIN | SETTLED) != JOIN
     }
 
     /// The joiner's waker is in its slot, which is the completer's now.
@@ -177,6 +183,8 @@ pub(crate) enum HandleDrop {
     DropWaker,
     /// The outcome is the caller's to drop; the reference is still held.
     DropOutcome,
+    /// The outcome is gone; the reference is still held.
+    Release,
 }
 
 /// The state word.
@@ -358,25 +366,20 @@ impl State {
         snapshot.0 & JOIN_WAKER != 0
     }
 
-    /// The joiner does not want the outcome, and will still wait for the end. `false`: the task completed before; the
-    /// outcome is the joiner's.
-    pub(crate) fn discard(&self) -> bool {
-        let mut now = self.0.load(Acquire);
-        while now & COMPLETE == 0 {
-            match self.0.compare_exchange_weak(now, now | DISCARD, AcqRel, Acquire) {
-                Ok(_) => return true,
-                Err(actual) => now = actual,
-            }
-        }
-        false
+    /// The outcome is the handle's no more. `true`: the task is not complete, and the completer will drop the outcome. `false`:
+    /// the task was complete, and the outcome is the caller's to take or to drop, now.
+    pub(crate) fn settle(&self) -> bool {
+        self.0.fetch_or(SETTLED, AcqRel) & COMPLETE == 0
     }
 
     /// The handle goes away without the outcome.
     pub(crate) fn drop_handle(&self) -> HandleDrop {
         let mut now = self.0.load(Acquire);
         loop {
-            if now & COMPLETE != 0 {
-                return HandleDrop::DropOutcome;
+            match now & (COMPLETE | SETTLED) {
+                COMPLETE => return HandleDrop::DropOutcome,
+                now if now & COMPLETE != 0 => return HandleDrop::Release,
+                _ => {}
             }
             let (next, answer) = match now & JOIN_WAKER {
                 // The runtime's reference keeps a task that is not complete, so this one is never the last.
