@@ -3,7 +3,9 @@
 
 mod common;
 
-use aioli::{Builder, EventLoop, ReturnWhen, Task, TaskRef, create_fallible_task, create_task, sleep, to_thread, wait};
+use aioli::{
+    Builder, EventLoop, ReturnWhen, Task, TaskGroup, TaskRef, create_fallible_task, create_task, sleep, to_thread, wait,
+};
 use common::{LONG, WORKERS, ms, until};
 use std::{
     future::{Future, pending},
@@ -53,6 +55,18 @@ fn an_err_of_a_fallible_task_is_one() {
         let task = create_fallible_task(parsed("2"));
         assert!(!is_seen(&task).await);
         assert_eq!((task.has_failed(), task.await.unwrap()), (false, Ok(2)));
+    });
+}
+
+#[test]
+fn an_err_of_a_child_of_a_group_is_one() {
+    check(|| async {
+        let group = TaskGroup::<std::num::ParseIntError>::default();
+        let failing = group.create_task(parsed("two")).unwrap().task_ref();
+        let start = EventLoop::current().time();
+        assert_eq!(first_exception(std::slice::from_ref(&failing)).await, 1);
+        assert!(failing.has_failed() && EventLoop::current().time() - start < LONG / 2);
+        assert!(group.join().await.is_err());
     });
 }
 

@@ -13,6 +13,7 @@ use crate::{
     blocking::{Pool, ThreadConfig},
     driver::Driver,
     here,
+    home::{Kind, Pinned, Unlisted},
     queue::Queue,
     scope::CancelCause,
     shared::Shared,
@@ -152,9 +153,28 @@ impl Executor {
     /// If an event loop runs on this thread already.
     #[track_caller]
     pub fn run<F: Future>(&mut self, main: F) -> Result<F::Output, JoinError> {
+        self.run_as::<Pinned, F>(main)
+    }
+
+    /// As [`run`](Self::run), but `main` is none of the program's tasks: [`Handle::live_tasks`] does not list it.
+    ///
+    /// # Errors
+    ///
+    /// As `run`.
+    ///
+    /// # Panics
+    ///
+    /// As `run`.
+    #[track_caller]
+    pub fn run_unlisted<F: Future>(&mut self, main: F) -> Result<F::Output, JoinError> {
+        self.run_as::<Unlisted, F>(main)
+    }
+
+    #[track_caller]
+    fn run_as<K: Kind, F: Future>(&mut self, main: F) -> Result<F::Output, JoinError> {
         here::assert_none();
-        // SAFETY: this function does not return, nor unwind, before the task is complete.
-        let task = unsafe { self.worker.spawn_pinned(main, Location::caller()) };
+        // SAFETY: this function does not return, nor unwind, before the task is complete; both kinds stay on this thread.
+        let task = unsafe { self.worker.spawn_pinned::<K, F>(main, Location::caller()) };
         abort_on_unwind(|| self.worker.run_until(|| task.is_finished()));
         match pin!(task.join()).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => outcome,

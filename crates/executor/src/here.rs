@@ -2,6 +2,7 @@
 
 use crate::{
     driver::Driver,
+    home::Pinned,
     shared::Shared,
     task::{Reason, Runnable, Task},
     worker::Worker,
@@ -126,7 +127,7 @@ where
 {
     let location = Location::caller();
     // SAFETY: the future borrows nothing.
-    unsafe { expect().spawn_pinned(future, location) }
+    unsafe { expect().spawn_pinned::<Pinned, F>(future, location) }
 }
 
 /// Runs deferred work that belongs to no task, if a loop runs here.

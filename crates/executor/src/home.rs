@@ -138,6 +138,18 @@ impl Kind for Pinned {
     }
 }
 
+/// As [`Pinned`], and none of the program's: nobody lists it, and nobody but who created it cancels it or waits for it.
+pub(crate) struct Unlisted;
+
+impl Kind for Unlisted {
+    const BOUND_AT_BIRTH: bool = true;
+    const LIVES: bool = false;
+
+    fn schedule(home: HomePtr, task: Runnable, reason: Reason) {
+        Pinned::schedule(home, task, reason);
+    }
+}
+
 /// The scheduler of a task of that kind.
 pub(crate) struct Homed<K>(HomePtr, PhantomData<K>);
 

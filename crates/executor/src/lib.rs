@@ -88,5 +88,5 @@ pub use scope::{
 };
 pub use task::{
     CallbackId, Finished, Join, JoinError, JoinRef, JoinShared, Panic, Task, TaskId, TaskRef, Unhandled,
-    UnhandledError, UnhandledKind, current_task,
+    UnhandledError, UnhandledKind, current_task, mark_failed,
 };

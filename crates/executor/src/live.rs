@@ -7,7 +7,10 @@
 //! and waits for their end. Each is a ring that begins and ends with a node of the set's own, so leaving one takes no knowledge of
 //! which.
 
-use crate::task::{Header, Links, TaskPtr, TaskRef};
+use crate::{
+    scope::CancelCause,
+    task::{Header, Links, TaskPtr, TaskRef},
+};
 use std::ptr::{self, NonNull};
 
 pub(crate) struct LiveSet {
@@ -50,12 +53,16 @@ impl LiveSet {
         }
     }
 
-    /// Dooms those that are live, and lends each to `cancel`, oldest first. `false`: there was none.
-    pub(crate) fn doom(&mut self, mut cancel: impl FnMut(TaskPtr)) -> bool {
+    /// Dooms those that are live. `false`: there was none.
+    pub(crate) fn doom(&mut self) -> bool {
         debug_assert!(self.doomed.is_empty());
         std::mem::swap(&mut self.live, &mut self.doomed);
-        self.doomed.for_each(&mut cancel);
         !self.doomed.is_empty()
+    }
+
+    /// Cancels those that are doomed, oldest first.
+    pub(crate) fn cancel_doomed(&mut self, cause: &CancelCause) {
+        self.doomed.for_each(|task| task.cancel(cause.clone()));
     }
 
     /// Ends all tasks by force.

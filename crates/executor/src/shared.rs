@@ -193,7 +193,9 @@ impl Shared {
     }
 
     pub(crate) fn set_unhandled(&self, unhandled: Unhandled) {
-        *self.unhandled.lock() = unhandled;
+        // Dropped out here: what the old one has captured may be anybody's, and tell of something itself.
+        let old = std::mem::replace(&mut *self.unhandled.lock(), unhandled);
+        drop(old);
     }
 
     /// All tasks that are not over, home by home, oldest first. Tasks that other threads have created are in it from
@@ -248,9 +250,13 @@ impl Shared {
 
     /// Cancels all tasks that are in a set. `false`: there was none.
     pub(crate) fn doom(&self, cause: &CancelCause) -> bool {
-        let doom = |home: &CachePadded<Home>| home.live.lock().doom(|task| task.cancel(cause.clone()));
         // Each of them, and not only until the first that had some.
-        self.homes.iter().filter(|&home| doom(home)).count() > 0
+        let some = self.homes.iter().filter(|home| home.live.lock().doom()).count() > 0;
+        // Not earlier: what the first ones create when they are cancelled is not to be cancelled before it has begun.
+        for home in &self.homes {
+            home.live.lock().cancel_doomed(cause);
+        }
+        some
     }
 
     /// Ends all tasks that are in a set by force.

@@ -13,7 +13,7 @@
 use crate::{
     driver::Driver,
     here,
-    home::{Anywhere, Homed, Pinned},
+    home::{Anywhere, Homed, Kind},
     queue::Queue,
     shared::Shared,
     task::{self, Reason, Runnable, Task, UnhandledError},
@@ -408,17 +408,19 @@ impl Worker {
         task
     }
 
+    /// Of the kinds that stay on their worker: [`Pinned`] or [`Unlisted`](crate::home::Unlisted).
+    ///
     /// # Safety
     ///
-    /// The task must be complete before what the future borrows is gone.
-    pub(crate) unsafe fn spawn_pinned<F: Future>(
+    /// The task must be complete before what the future borrows is gone, and the kind must be one of these.
+    pub(crate) unsafe fn spawn_pinned<K: Kind, F: Future>(
         &self,
         future: F,
         location: &'static Location<'static>,
     ) -> Task<F::Output> {
         let home = &self.shared.homes[self.index];
-        // SAFETY: `Pinned` keeps the task on this thread; the caller answers for borrows.
-        let (runnable, task) = unsafe { task::create(future, Homed::<Pinned>::new(home), location) };
+        // SAFETY: the kind keeps the task on this thread; the caller answers for borrows.
+        let (runnable, task) = unsafe { task::create(future, Homed::<K>::new(home), location) };
         self.queue.push_pinned(runnable);
         task
     }

@@ -1,6 +1,6 @@
 //! The handle to a loop, and how code finds the loop that it runs on.
 
-use super::{driver::try_with_driver, runner::is_hidden, state::LoopState};
+use super::{driver::try_with_driver, state::LoopState};
 use crate::task::{Task, TaskRef};
 use aioli_executor::{Handle, Unhandled, UnhandledError, no_loop};
 use aioli_sync::{Exception, Promise, PromiseLoop};
@@ -71,9 +71,7 @@ impl EventLoop {
     ///
     /// As `asyncio.all_tasks()`.
     pub fn all_tasks(&self) -> Vec<TaskRef> {
-        let mut tasks = self.0.live_tasks();
-        tasks.retain(|task| !is_hidden(task));
-        tasks
+        self.0.live_tasks()
     }
 
     /// How many workers the loop has.

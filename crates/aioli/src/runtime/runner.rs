@@ -3,7 +3,7 @@
 #[cfg(unix)]
 use super::ctrl_c::CtrlC;
 use super::{builder::Builder, event_loop::EventLoop, main_task::Main, state::LoopState};
-use crate::task::{JoinError, TaskRef};
+use crate::task::JoinError;
 use aioli_executor::Executor;
 use std::{
     fmt,
@@ -64,7 +64,7 @@ impl Runner {
     /// If a loop runs on this thread already, or if the runner is closed.
     #[track_caller]
     pub fn try_run<F: IntoFuture>(&mut self, main: F) -> Result<F::Output, JoinError> {
-        self.run_main(main.into_future())
+        self.run_main(main.into_future(), |executor, main| executor.run(main))
     }
 
     /// Runs the loop until [`EventLoop::stop`] is called, from anywhere: by a callback, a task, or another thread. It can be run
@@ -90,19 +90,25 @@ impl Runner {
     ///
     /// If a loop runs on this thread already, or if the runner is closed.
     pub fn run_forever(&mut self) {
-        // Created by this line, not by the caller's: see `is_hidden`. It ends in one way only.
-        let _cancelled = self.run_main(std::future::pending::<()>());
+        // It ends in one way only.
+        let _cancelled = self.run_main(std::future::pending::<()>(), |executor, main| {
+            executor.run_unlisted(main)
+        });
     }
 
     #[track_caller]
-    fn run_main<F: Future>(&mut self, main: F) -> Result<F::Output, JoinError> {
+    fn run_main<F: Future>(
+        &mut self,
+        main: F,
+        run: fn(&mut Executor, Main<F>) -> Result<F::Output, JoinError>,
+    ) -> Result<F::Output, JoinError> {
         assert!(
             !self.executor.handle().is_closed(),
             "this runner is closed: build another one"
         );
         #[cfg(unix)]
         let watch = self.ctrl_c.as_ref().map(|ctrl_c| ctrl_c.watch(&self.state));
-        let outcome = self.executor.run(Main::new(main, &self.state));
+        let outcome = run(&mut self.executor, Main::new(main, &self.state));
         #[cfg(unix)]
         drop(watch);
         self.state.main.is_over();
@@ -127,12 +133,6 @@ impl Drop for Runner {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-/// Whether a task is none of the program's: the main task of a [`Runner::run_forever`], which nobody is to see. It is known by the
-/// file that created it, so that there is no moment at which it is not known.
-pub(super) fn is_hidden(task: &TaskRef) -> bool {
-    task.location().file() == file!()
 }
 
 impl fmt::Debug for Runner {

@@ -148,13 +148,3 @@ impl Root {
         self.deferred.clear();
     }
 }
-
-impl Drop for Root {
-    fn drop(&mut self) {
-        // The task ended before it had a root, and nobody ran it after that.
-        if let Some(node) = self.inherited.take() {
-            // SAFETY: the task is being freed, and its sole node was gone when it ended.
-            unsafe { Node::free_sole(node) };
-        }
-    }
-}

@@ -177,13 +177,8 @@ impl Header {
             {
                 // SAFETY: as in `tree`.
                 Ok(_) => return unsafe { &*extras },
-                Err(_) => {
-                    // SAFETY: nobody else has it.
-                    let extras = unsafe { Box::from_raw(extras) };
-                    // It may be dropped, and the node is not its own.
-                    extras.root.inherit(None);
-                    new = Some(extras);
-                }
+                // SAFETY: nobody else has it.
+                Err(_) => new = Some(unsafe { Box::from_raw(extras) }),
             }
         }
     }
@@ -400,11 +395,8 @@ impl<F: Future, S: Schedule> Cell<F, S> {
     unsafe fn deallocate(header: NonNull<Header>) {
         // SAFETY: the cell was made by `Box::new`, and this was the last reference. The stage does not drop itself.
         unsafe {
-            match header.as_ref().tree() {
-                Tree::Empty => {}
-                // It was gone when the task ended, or would have got a root.
-                Tree::Sole(node) => Node::free_sole(node),
-                Tree::Grown(_) => drop(Box::from_raw(header.as_ref().extras.load(Ordering::Acquire))),
+            if header.as_ref().extras().is_some() {
+                drop(Box::from_raw(header.as_ref().extras.load(Ordering::Acquire)));
             }
             drop(Box::from_raw(header.cast::<Self>().as_ptr()));
         }

@@ -55,6 +55,15 @@ where
     unsafe { (Runnable::from_raw(header), Task::from_raw(header)) }
 }
 
+/// The current task is about to end with an error, of which somebody knows: [`TaskRef::has_failed`] will say so, and nobody else be
+/// told. Outside any task it does nothing.
+pub fn mark_failed() {
+    if let Some(task) = current::task() {
+        // SAFETY: `current` names a task only while its runner is up the stack.
+        unsafe { task.as_ref() }.state.end_failed();
+    }
+}
+
 /// The current task ends with an error, which is to be reported if nobody looks at it.
 pub(crate) fn note_failure(text: Arc<str>) {
     if let Some(task) = current::task() {

@@ -18,7 +18,7 @@ use super::{
     task_ref::TaskRef,
     waker,
 };
-use crate::current;
+use crate::{current, scope::Node};
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -135,9 +135,9 @@ fn cut_off(header: NonNull<Header>) {
 fn leave_tree(task: &Header) {
     match task.tree() {
         Tree::Empty => {}
-        // It stays until the task is freed: taking it out now would cost more.
-        // SAFETY: the runner may look at the nodes of its tree.
-        Tree::Sole(node) if unsafe { node.as_ref() }.is_gone() => {}
+        // Now, and not when the task is freed: it has just been in use, and will not be at hand then.
+        // SAFETY: this is the runner.
+        Tree::Sole(node) if unsafe { node.as_ref().is_gone() && Node::uproot(node, task) } => {}
         _ => task.extras_or_new().root.end(),
     }
 }

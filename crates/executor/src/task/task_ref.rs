@@ -117,8 +117,8 @@ impl TaskRef {
         self.header().state.load().is_cancelled()
     }
 
-    /// Whether the task is over, and ended by a panic, or by an `Err` if it was created by
-    /// [`spawn_fallible`](crate::spawn_fallible).
+    /// Whether the task is over, and ended by a panic, or by an `Err` if that is known to be one: if the task was created by
+    /// [`spawn_fallible`](crate::spawn_fallible) or in a group, or has said so itself ([`mark_failed`](crate::mark_failed)).
     pub fn has_failed(&self) -> bool {
         self.header().state.load().has_failed()
     }

@@ -22,8 +22,8 @@ pub enum ReturnWhen {
     /// One task is.
     FirstCompleted,
     /// One task has failed, or else all are over. See [`TaskRef::has_failed`] for what a failure is: a panic, and an `Err` where
-    /// the task was created by [`create_fallible_task`](crate::create_fallible_task); to any other task an `Err` is a value.
-    /// Being cancelled is no failure. What goes wrong in a child of a group is seen by its group, and not here.
+    /// the task was created by [`create_fallible_task`](crate::create_fallible_task) or in a [`TaskGroup`](crate::TaskGroup); to
+    /// any other task an `Err` is a value. Being cancelled is no failure.
     FirstException,
 }
 

@@ -2,7 +2,7 @@
 
 use super::{BoxError, ChildFailed, Members};
 use crate::task::{CancelCause, Panic, TaskError, TaskRef};
-use aioli_executor::roster::Seat;
+use aioli_executor::{mark_failed, roster::Seat};
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
@@ -151,6 +151,9 @@ where
                 (Err(ChildFailed), Some(TaskError::Panicked(Panic::new(payload))))
             }
         };
+        if error.is_some() {
+            mark_failed();
+        }
         let membership = this.membership.take().expect("left when it ends");
         membership.leave(error);
         Poll::Ready(outcome)

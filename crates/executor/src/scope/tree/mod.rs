@@ -172,16 +172,20 @@ impl Node {
         self.link.load(Acquire) == GONE
     }
 
-    /// Frees the sole node of a task that is being freed.
+    /// The runner frees a sole node that its future has left. `false`: its tree has grown meanwhile.
     ///
     /// # Safety
     ///
-    /// The node is [gone](Self::is_gone), and nobody else has the task.
-    pub(crate) unsafe fn free_sole(node: NonNull<Node>) {
-        // SAFETY: by the contract of this function.
-        let mailbox = unsafe { Self::free(node) };
-        // What comes, comes from the root, and there is none.
-        debug_assert!(mailbox.is_none(), "a sole node has no mail");
+    /// The task is the current one, and the node its sole one and [gone](Self::is_gone).
+    pub(crate) unsafe fn uproot(node: NonNull<Node>, task: &Header) -> bool {
+        let uprooted = task.unplant(node);
+        if uprooted {
+            // SAFETY: by the contract of this function; nobody else knows the node.
+            let mailbox = unsafe { Self::free(node) };
+            // What comes, comes from the root, and there is none.
+            debug_assert!(mailbox.is_none(), "a sole node has no mail");
+        }
+        uprooted
     }
 
     /// Whether this thread polls or drops what is in the tree that this node is in.

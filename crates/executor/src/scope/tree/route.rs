@@ -147,28 +147,30 @@ pub(super) unsafe fn wake_around(node: Option<NonNull<Node>>, wakes: &mut Wakes)
 ///
 /// As [`deliver`].
 pub(in crate::scope) unsafe fn is_held_inside(node: NonNull<Node>) -> bool {
-    let waits: Vec<_> = match unsafe { node.as_ref() }.has_mailbox() {
-        Some(mailbox) => mailbox.mail.iter().map(Request::key).collect(),
-        None => Vec::new(),
-    };
     // SAFETY: by the contract of this function.
-    waits.into_iter().all(|key| unsafe { holds(node, key) })
+    let mailbox = unsafe { node.as_ref() }.has_mailbox();
+    let keys = mailbox.map(|mailbox| mailbox.mail.iter().map(Request::key).collect::<Vec<_>>());
+    // SAFETY: as above.
+    keys.into_iter().flatten().all(|key| unsafe { holds(node, key) })
 }
 
+/// Whether a token of that request was taken below `node`, and is still there.
+///
 /// # Safety
 ///
 /// As [`deliver`].
 unsafe fn holds(node: NonNull<Node>, key: (u64, u64)) -> bool {
     // SAFETY: by the contract of this function; children are in the same tree.
-    unsafe { node.as_ref() }.children().any(|child| unsafe {
-        let held = || {
-            child
-                .as_ref()
-                .has_mailbox()
-                .is_some_and(|mailbox| mailbox.served.contains(&key))
-        };
-        (child.as_ref().kind.get() == Kind::Hold && !child.as_ref().is_gone() && held()) || holds(child, key)
-    })
+    unsafe {
+        for child in node.as_ref().children() {
+            let is_token = child.as_ref().kind.get() == Kind::Hold && !child.as_ref().is_gone();
+            let its_keys = child.as_ref().has_mailbox();
+            if is_token && its_keys.is_some_and(|mailbox| mailbox.served.contains(&key)) || holds(child, key) {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 /// A request comes to a frame. `false`: it cannot do anything with it.

@@ -13,7 +13,7 @@ use std::{
 #[derive(Default)]
 pub(in crate::scope) struct Wakes {
     wakers: Vec<Waker>,
-    mailboxes: Vec<Box<RefCell<Mailbox>>>,
+    mailboxes: Vec<RefCell<Mailbox>>,
     requests: Vec<Request>,
 }
 
@@ -23,7 +23,7 @@ impl Wakes {
     }
 
     pub(super) fn keep(&mut self, mailbox: Option<Box<RefCell<Mailbox>>>) {
-        self.mailboxes.extend(mailbox);
+        self.mailboxes.extend(mailbox.map(|mailbox| *mailbox));
     }
 
     pub(in crate::scope) fn keep_request(&mut self, request: Request) {
