@@ -7,10 +7,10 @@
 mod common;
 
 use aioli_executor::{CancelledError, catch_cancelled, defer};
-use common::{Queue, Signal, bounded_model, once, outcome, parcel, take};
+use common::{Queue, Signal, bounded_model, model_with, once, outcome, parcel, take};
 use loom::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     thread,
@@ -19,7 +19,7 @@ use std::{
     future::{Future, pending, poll_fn},
     pin::pin,
     sync::{Arc as StdArc, Mutex as StdMutex},
-    task::{Poll, ready},
+    task::{Context, Poll, Wake, Waker, ready},
 };
 
 /// A task that waits in a catcher is cancelled while another thread gives it what it waits for. Wherever the request meets it, one
@@ -176,4 +176,83 @@ fn token_dropped_elsewhere_x_unwind() {
 #[test]
 fn token_swallowed_elsewhere_x_unwind() {
     token_elsewhere_x_unwind(CancelledError::swallow);
+}
+
+/// Polls a future only when that future was woken, as combinators do that know who woke them.
+async fn only_when_woken<F: Future>(future: F) -> F::Output {
+    struct Woken(AtomicBool, Mutex<Option<Waker>>);
+    impl Wake for Woken {
+        fn wake(self: StdArc<Self>) {
+            // Relaxed: the task's own waker orders it.
+            self.0.store(true, Relaxed);
+            let task = self.1.lock().unwrap().clone();
+            task.expect("it was polled before").wake();
+        }
+    }
+    let woken = StdArc::new(Woken(AtomicBool::new(true), Mutex::new(None)));
+    let waker = Waker::from(woken.clone());
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        *woken.1.lock().unwrap() = Some(cx.waker().clone());
+        if woken.0.swap(false, Relaxed) {
+            future.as_mut().poll(&mut Context::from_waker(&waker))
+        } else {
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// Of two catchers inside another one, the first has resumed, and the token of the second one is let go by another thread while the
+/// task runs: the outer catcher acts after that, although nobody polls it who is not told to.
+///
+/// Fails when the outer one does not wait for tokens, when a token that leaves its place elsewhere does not say so to the tree, when the
+/// tree that buries its place does not wake those around, and when the runner does not look for places that were left.
+#[test]
+fn token_swallowed_elsewhere_x_outer_catcher() {
+    model_with(2, || {
+        let queue = Queue::new();
+        let (signal, sent) = (Signal::new(), parcel());
+        let let_go = Arc::new(AtomicBool::new(false));
+        let task = queue.spawn({
+            let (signal, sent, let_go) = (signal.clone(), sent.clone(), let_go.clone());
+            async move {
+                let both = async {
+                    let mut sends = pin!(async {
+                        let token = catch_cancelled(pending::<()>()).await.unwrap_err();
+                        *sent.lock().unwrap() = Some(token);
+                        pending::<()>().await;
+                    });
+                    let mut resumes = pin!(async {
+                        let token = catch_cancelled(pending::<()>()).await.unwrap_err();
+                        signal.wait().await;
+                        token.resume().await
+                    });
+                    poll_fn(|cx| {
+                        let _ = sends.as_mut().poll(cx);
+                        resumes.as_mut().poll(cx)
+                    })
+                    .await
+                };
+                let outer = only_when_woken(catch_cancelled(both)).await.unwrap_err();
+                // Relaxed: the place of the token orders it.
+                assert!(let_go.load(Relaxed), "the outer catcher did not wait");
+                outer.swallow();
+            }
+        });
+        queue.work();
+        assert!(task.cancel());
+        queue.work();
+        let token = take(&sent).unwrap();
+        let elsewhere = thread::spawn(move || {
+            let_go.store(true, Relaxed);
+            token.swallow();
+        });
+        signal.set();
+        queue.work();
+        elsewhere.join().unwrap();
+        queue.work();
+        outcome(task).unwrap();
+        assert_eq!(queue.cells(), 0);
+    });
 }

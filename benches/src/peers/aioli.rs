@@ -40,6 +40,29 @@ impl Peer for Aioli {
         ::aioli::create_task(future).detach();
     }
 
+    async fn gather<F>(futures: Vec<F>) -> Vec<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        ::aioli::gather(futures)
+            .await
+            .expect("the tasks of a workload end well")
+    }
+
+    async fn cancel_all<F>(futures: Vec<F>)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let tasks: Vec<_> = futures.into_iter().map(::aioli::create_task).collect();
+        Self::yield_now().await;
+        for task in &tasks {
+            task.cancel();
+        }
+        for task in tasks {
+            task.await.expect_err("it was cancelled");
+        }
+    }
+
     fn yield_now() -> impl Future<Output = ()> + Send {
         ::aioli::yield_now()
     }

@@ -42,6 +42,27 @@ pub trait Peer: 'static {
     /// Spawns a task that nobody waits for.
     fn spawn_detached(future: impl Future<Output = ()> + Send + 'static);
 
+    /// Runs these as tasks, and gives their values in order. Where the runtime has no such thing, it is cheapest to await one
+    /// after the other.
+    fn gather<F>(futures: Vec<F>) -> impl Future<Output = Vec<F::Output>> + Send
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let tasks: Vec<_> = futures.into_iter().map(Self::spawn).collect();
+        async move {
+            let mut values = Vec::with_capacity(tasks.len());
+            for task in tasks {
+                values.push(task.await);
+            }
+            values
+        }
+    }
+
+    /// Runs these as tasks, lets them begin, cancels them all, and waits until they have ended.
+    fn cancel_all<F>(futures: Vec<F>) -> impl Future<Output = ()> + Send
+    where
+        F: Future<Output = ()> + Send + 'static;
+
     /// Lets the other tasks run.
     fn yield_now() -> impl Future<Output = ()> + Send;
 

@@ -66,6 +66,25 @@ impl Peer for Smol {
         Self::spawn(future).detach();
     }
 
+    async fn cancel_all<F>(futures: Vec<F>)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let tasks: Vec<_> = futures.into_iter().map(Self::spawn).collect();
+        Self::yield_now().await;
+        // It begins when this is polled, so all of them are, before the first is waited for.
+        let mut ends = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let mut end = Box::pin(task.cancel());
+            if future::poll_once(&mut end).await.is_none() {
+                ends.push(end);
+            }
+        }
+        for end in ends {
+            end.await;
+        }
+    }
+
     fn yield_now() -> impl Future<Output = ()> + Send {
         future::yield_now()
     }

@@ -59,6 +59,20 @@ impl<const MULTI_THREAD: bool> Peer for Tokio<MULTI_THREAD> {
         task::spawn(future);
     }
 
+    async fn cancel_all<F>(futures: Vec<F>)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let tasks: Vec<_> = futures.into_iter().map(task::spawn).collect();
+        Self::yield_now().await;
+        for task in &tasks {
+            task.abort();
+        }
+        for task in tasks {
+            task.await.expect_err("it was aborted");
+        }
+    }
+
     fn yield_now() -> impl Future<Output = ()> + Send {
         task::yield_now()
     }

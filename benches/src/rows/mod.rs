@@ -4,9 +4,11 @@
 //! talk to each other they use `futures-channel`, which knows no runtime: the rows compare schedulers, not channels.
 
 mod blocking;
+mod cancel;
 mod chained_spawn;
 mod echo;
 mod fan_out;
+mod gather;
 mod idle_tasks;
 mod ping_pong;
 mod sleeps;
@@ -110,6 +112,8 @@ pub fn all<P: Peer>() -> Vec<Row> {
         ping_pong::row::<P>(),
         chained_spawn::row::<P>(),
         fan_out::row::<P>(),
+        gather::row::<P>(),
+        cancel::row::<P>(),
         timeouts::row::<P>(),
         sleeps::row::<P>("sleeps_10k", 10_000),
         sleeps::row::<P>("sleeps_100k", 100_000),
