@@ -240,7 +240,7 @@ fn body_ends_x_fail() {
 /// A child ends before the one who creates it has put its name down.
 ///
 /// Fails when a seat whose member has left is taken as if it had not (the parent waits for ever), when it is given up at once
-/// (the name is put on a free seat: the same), and when the one who puts the name down does not wake the parent.
+/// (the parent does not wait for the task), and when the one who puts the name down does not wake the parent.
 #[test]
 fn create_x_last_child_x_parent() {
     bounded_model(|| {

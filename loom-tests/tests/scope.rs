@@ -6,8 +6,8 @@
 
 mod common;
 
-use aioli_executor::{CancelledError, catch_cancelled, defer};
-use common::{Queue, Signal, bounded_model, model_with, once, outcome, parcel, take};
+use aioli_executor::{CancelledError, Scoped, catch_cancelled, defer};
+use common::{Parcel, Queue, Signal, bounded_model, model_with, once, outcome, parcel, take};
 use loom::{
     sync::{
         Arc, Mutex,
@@ -17,7 +17,7 @@ use loom::{
 };
 use std::{
     future::{Future, pending, poll_fn},
-    pin::pin,
+    pin::{Pin, pin},
     sync::{Arc as StdArc, Mutex as StdMutex},
     task::{Context, Poll, Wake, Waker, ready},
 };
@@ -164,18 +164,60 @@ fn token_elsewhere_x_unwind(let_go: fn(CancelledError)) {
     });
 }
 
-/// Fails when a token is let go without a wake, or with the waker that was there before, when a token does not hold the scope or does
-/// not release it, when the scope does not look whether it is held, and when the release or the look is `Relaxed`.
+/// Fails when neither the token nor its place in the tree wakes anybody, when a token does not hold the scope or does not release it,
+/// when the scope does not look whether it is held, and when the release or the look is `Relaxed`.
 #[test]
 fn token_dropped_elsewhere_x_unwind() {
     token_elsewhere_x_unwind(drop);
 }
 
-/// Fails when a token is let go without a wake, or with the waker that was there before, when it does not release the scope or does so
-/// with a `Relaxed` ordering, and when the scope does not look whether it is held.
+/// Fails when neither the token nor its place in the tree wakes anybody, when a token does not hold the scope or does not release it,
+/// when the scope does not look whether it is held, and when the release or the look is `Relaxed`.
 #[test]
 fn token_swallowed_elsewhere_x_unwind() {
     token_elsewhere_x_unwind(CancelledError::swallow);
+}
+
+/// A scope that has been cancelled has moved to another task, and the task where its token was taken is over. The token is dropped on
+/// another thread while the scope is polled: it unwinds.
+///
+/// Fails when a token is let go without a wake, or with the waker that was there before, and when it does not release the scope. (In the
+/// models above its place in the tree wakes the task as well.)
+#[test]
+fn token_dropped_elsewhere_x_scope_moved() {
+    bounded_model(|| {
+        let queue = Queue::new();
+        let sent = parcel();
+        let moved: Parcel<Pin<Box<dyn Future<Output = Option<()>> + Send>>> = parcel();
+        let first = queue.spawn({
+            let (sent, moved) = (sent.clone(), moved.clone());
+            async move {
+                let mut scope = Box::pin(Scoped::new(async move {
+                    let token = catch_cancelled(pending::<()>()).await.unwrap_err();
+                    *sent.lock().unwrap() = Some(token);
+                    pending::<()>().await;
+                }));
+                poll_fn(|cx| {
+                    assert!(scope.as_mut().poll(cx).is_pending());
+                    scope.as_mut().cancel(cx);
+                    assert!(scope.as_mut().poll(cx).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+                *moved.lock().unwrap() = Some(scope);
+            }
+        });
+        queue.work();
+        outcome(first).unwrap();
+        let (token, scope) = (take(&sent).unwrap(), take(&moved).unwrap());
+        let second = queue.spawn(scope);
+        let elsewhere = thread::spawn(move || drop(token));
+        queue.work();
+        elsewhere.join().unwrap();
+        queue.work();
+        assert_eq!(outcome(second).unwrap(), None);
+        assert_eq!(queue.cells(), 0);
+    });
 }
 
 /// Polls a future only when that future was woken, as combinators do that know who woke them.

@@ -132,8 +132,8 @@ fn join_opens_x_tree_grows() {
 /// A join that is pending, and the only thing in its task's tree, is dropped while another thread gives the task a name and so has
 /// the tree grow.
 ///
-/// Fails when `unlink` takes a failed `unplant` for success, and when `extras_or_new` tries again with what it saw first (both: a
-/// node that was freed is used).
+/// Fails when `unlink` takes a failed `unplant` for success, or does not try it, when `extras_or_new` tries again with what it saw
+/// first (all: a node that was freed is used).
 #[test]
 fn join_is_dropped_x_tree_grows() {
     bounded_model(|| {
@@ -157,6 +157,65 @@ fn join_is_dropped_x_tree_grows() {
         parents.work();
         assert_eq!(*parent.name(), *"parent");
         outcome(parent).unwrap();
+        assert_eq!(parents.cells() + children.cells(), 0);
+    });
+}
+
+/// A join has opened and closed, as the only thing in its task's tree, and the task ends; another thread lets go of the task, and has
+/// its tree grow if it finds it over. The end of the task frees its node.
+///
+/// Fails when the end of the task does not free the node.
+#[test]
+fn task_ends_x_task_is_freed() {
+    bounded_model(|| {
+        let (parents, children) = (Queue::new(), Queue::new());
+        let child = children.spawn(once());
+        let parent = parents.spawn(async move { child.await.unwrap() });
+        parents.work();
+        children.work();
+        let naming = {
+            let name = parent.task_ref();
+            thread::spawn(move || {
+                if name.is_finished() {
+                    name.set_name("parent");
+                }
+            })
+        };
+        parents.work();
+        outcome(parent).unwrap();
+        naming.join().unwrap();
+        assert_eq!(parents.cells() + children.cells(), 0);
+    });
+}
+
+/// A task is cancelled as it opens a join, which is the first thing in its tree: its child swallows the request, or the task never
+/// starts.
+///
+/// Fails when the runner takes the node for one that its future has left, without a look (the parent is cancelled, though its child
+/// has swallowed the request).
+#[test]
+fn cancel_x_join_opens() {
+    bounded_model(|| {
+        let (parents, children) = (Queue::new(), Queue::new());
+        let child = children.spawn(async { catch_cancelled(once()).await.unwrap_or_else(CancelledError::swallow) });
+        let child_name = child.task_ref();
+        let parent = parents.spawn(async move { child.await.unwrap() });
+        // So far that its catcher is open.
+        children.turn();
+        let cancelling = {
+            let name = parent.task_ref();
+            thread::spawn(move || assert!(name.cancel()))
+        };
+        parents.work();
+        cancelling.join().unwrap();
+        parents.work();
+        children.work();
+        parents.work();
+        match outcome(parent) {
+            Ok(()) => assert_eq!(child_name.cancelling(), 1),
+            Err(error) => assert!(error.is_cancelled() && child_name.cancelling() == 0),
+        }
+        drop(child_name);
         assert_eq!(parents.cells() + children.cells(), 0);
     });
 }

@@ -219,3 +219,65 @@ fn moved_join_is_ready_x_cancel() {
         assert_eq!(queue.cells() + children.cells(), 0);
     });
 }
+
+/// A join that a task has polled, and that is the only thing in its tree, is sent away and dropped on another thread while the task
+/// ends and, as nobody has a handle to it, is freed.
+///
+/// Fails when the end of the task takes the node for one that its future has left, without a look (it is freed, and left after that),
+/// and when it does not free one that was left.
+#[test]
+fn moved_join_is_dropped_x_end() {
+    bounded_model(|| {
+        let (queue, children) = (Queue::new(), Queue::new());
+        let (moved, go) = (parcel(), Signal::new());
+        let child = children.spawn(async {});
+        let task = queue.spawn({
+            let (moved, go) = (moved.clone(), go.clone());
+            async move {
+                poll_and_send(child.join(), moved).await;
+                go.wait().await;
+            }
+        });
+        queue.work();
+        // Or the child's waker would keep the task until the join is dropped.
+        children.work();
+        queue.work();
+        task.detach();
+        let dropping = thread::spawn(move || drop(take(&moved)));
+        go.set();
+        queue.work();
+        dropping.join().unwrap();
+        queue.work();
+        assert_eq!(queue.cells() + children.cells(), 0);
+    });
+}
+
+/// A join that a task has polled, and that is the only thing in its tree, is sent away and dropped on another thread while the task
+/// opens the next one, which has the node if the first one has left it.
+///
+/// Fails when the next join takes the node without a look whether the first one has left it (two futures leave it).
+#[test]
+fn moved_join_is_dropped_x_join_opens() {
+    bounded_model(|| {
+        let (queue, children) = (Queue::new(), Queue::new());
+        let (moved, go) = (parcel(), Signal::new());
+        let (child, next) = (children.spawn(pending::<()>()), children.spawn(async {}));
+        let task = queue.spawn({
+            let (moved, go) = (moved.clone(), go.clone());
+            async move {
+                poll_and_send(child.join(), moved).await;
+                go.wait().await;
+                next.await.unwrap();
+            }
+        });
+        queue.work();
+        let dropping = thread::spawn(move || drop(take(&moved)));
+        go.set();
+        queue.work();
+        dropping.join().unwrap();
+        children.work();
+        queue.work();
+        outcome(task).unwrap();
+        assert_eq!(queue.cells() + children.cells(), 0);
+    });
+}
