@@ -67,14 +67,28 @@ pub mod io {
     pub use futures_lite::io::*;
 }
 
+/// What tasks wait for that others do: events, and values that are given by hand.
+pub mod sync {
+    #[doc(inline)]
+    pub use aioli_sync::{
+        CallbackId, Event, EventWait, Exception, InvalidStateError, Promise, PromiseError, PromiseFinished,
+        PromiseLoop, PromiseWait,
+    };
+}
+
+#[doc(inline)]
 pub use aioli_executor::{Context, ContextToken, ContextVar};
 pub use aioli_macros::{main, test};
-pub use aioli_sync::{Event, InvalidStateError, Promise, PromiseError};
+#[doc(inline)]
+pub use aioli_sync::{Event, Exception, InvalidStateError, Promise, PromiseError, PromiseLoop};
+#[doc(inline)]
 pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runner, TimerHandle, run};
+#[doc(inline)]
 pub use streams::{
     IncompleteReadError, LimitOverrunError, ReadError, Server, StreamReader, StreamWriter, open_connection,
     start_server,
 };
+#[doc(inline)]
 pub use task::{
     AsCompleted, AsCompletedWithin, BoxError, CancelCause, CancelledError, ChildFailed, Defer, Gather, GroupClosed,
     GroupError, GroupHandle, GroupTask, IntoTask, Join, JoinError, JoinRef, JoinShared, Panic, Race, ReturnWhen,
@@ -83,6 +97,7 @@ pub use task::{
     create_local_task, create_task, current_task, defer, finally, gather, gather_settled, race,
     run_coroutine_threadsafe, shield, to_thread, try_gather, uncancellable, wait, yield_now,
 };
+#[doc(inline)]
 pub use time::{
     Interval, MissedTicks, Sleep, Timeout, TimeoutError, WaitFor, interval, interval_at, sleep, sleep_until, timeout,
     timeout_at, wait_for,

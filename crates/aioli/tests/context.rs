@@ -1,7 +1,7 @@
 //! Context variables follow the flow of the program.
 
-use aioli::{Builder, Context, ContextVar, create_task, sleep, to_thread, yield_now};
-use std::time::Duration;
+use aioli::{Builder, Context, ContextVar, EventLoop, create_task, defer, sleep, to_thread, yield_now};
+use std::{sync::mpsc::channel, time::Duration};
 
 static USER: ContextVar<Option<&'static str>> = ContextVar::new(|| None);
 
@@ -80,5 +80,48 @@ fn a_call_on_another_thread_carries_a_copy() {
         });
         assert_eq!(seen.await.unwrap(), Some("task"));
         assert_eq!(USER.get(), Some("task"));
+    });
+}
+
+#[test]
+fn done_callbacks_carry_a_copy_from_where_they_were_added() {
+    on_workers(async || {
+        let (sender, seen) = channel();
+        let promise = EventLoop::current().create_promise();
+        let token = USER.set(Some("adder"));
+        let (of_promise, of_task) = (sender.clone(), sender.clone());
+        promise.add_done_callback(move |_| of_promise.send(("promise", USER.get())).unwrap());
+        let task = create_task(async { USER.set(Some("task")) });
+        task.add_done_callback(move |_| of_task.send(("task", USER.get())).unwrap());
+        let _later = USER.set(Some("later"));
+        task.await.unwrap();
+        promise.set_result(()).unwrap();
+        drop(sender);
+        let mut seen = to_thread(move || seen.iter().collect::<Vec<_>>()).await.unwrap();
+        seen.sort_unstable();
+        assert_eq!(seen, [("promise", Some("adder")), ("task", Some("adder"))]);
+        USER.reset(token);
+    });
+}
+
+#[test]
+fn deferred_work_carries_a_copy_from_where_it_was_deferred() {
+    on_workers(async || {
+        let (sender, seen) = channel();
+        create_task(async move {
+            let token = USER.set(Some("request"));
+            drop(defer(async move {
+                sleep(Duration::from_millis(1)).await;
+                sender.send(USER.get()).unwrap();
+                // Its own, as a task's would be.
+                let _token = USER.set(Some("work"));
+            }));
+            USER.reset(token);
+            sleep(Duration::from_millis(2)).await;
+            assert_eq!(USER.get(), None);
+        })
+        .await
+        .unwrap();
+        assert_eq!(seen.recv(), Ok(Some("request")));
     });
 }

@@ -1,7 +1,7 @@
 //! The attributes, used as programs use them.
 
-use aioli::{EventLoop, create_task, yield_now};
-use std::{num::ParseIntError, rc::Rc, thread};
+use aioli::{EventLoop, create_task, sleep, yield_now};
+use std::{num::ParseIntError, rc::Rc, thread, time::Duration};
 
 mod program {
     #[aioli::main(workers = 2)]
@@ -21,6 +21,17 @@ mod program {
 
     #[aioli::main(workers = 1)]
     pub(super) async fn nothing() {}
+
+    #[cfg(unix)]
+    #[aioli::main(workers = 1, cancel_on_ctrl_c = true)]
+    pub(super) async fn interrupted() -> bool {
+        let wait = aioli::catch_cancelled(std::future::pending::<()>());
+        aioli::EventLoop::current().call_soon(|| rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT).unwrap());
+        let Err(cancelled) = wait.await else { return false };
+        let interrupted = cancelled.reason() == Some("interrupted by Ctrl-C");
+        cancelled.swallow();
+        interrupted
+    }
 }
 
 #[test]
@@ -45,6 +56,13 @@ async fn a_test_has_as_many_workers_as_it_says() {
     let here = thread::current().id();
     yield_now().await;
     assert_eq!(thread::current().id(), here);
+}
+
+#[aioli::test(virtual_time = true)]
+async fn a_test_may_have_a_clock_of_its_own() {
+    let (start, year) = (EventLoop::current().time(), Duration::from_secs(365 * 24 * 3600));
+    sleep(year).await;
+    assert_eq!(EventLoop::current().time() - start, year);
 }
 
 #[aioli::test]

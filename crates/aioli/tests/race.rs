@@ -261,8 +261,7 @@ fn a_cancellation_while_those_that_lost_clean_up_interrupts_that() {
                             let cancelled = catch_cancelled(sleep(ms(1000))).await.unwrap_err();
                             log.add(format!("interrupted at {}", clock()));
                             drop(lost);
-                            cancelled.resume().await;
-                            "never"
+                            cancelled.resume().await
                         }
                     };
                     race((loser, runner(log, "b", 10, 0))).await;

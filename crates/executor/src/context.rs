@@ -41,6 +41,11 @@ impl Context {
         }
     }
 
+    /// A copy of the current context, if there is any need of one: if a variable was ever set.
+    pub(crate) fn capture() -> Option<Self> {
+        USED.load(Relaxed).then(Self::copy)
+    }
+
     /// Calls `f` with this as the current context; what `f` sets is set in here, and tasks that it creates begin with a copy. As
     /// `Context.run()`.
     pub fn run<R>(&mut self, f: impl FnOnce() -> R) -> R {
@@ -127,7 +132,8 @@ pub(crate) fn inherit(task: NonNull<Header>) {
 /// The counterpart of `contextvars.ContextVar`. It is a `static`; each variable is its own key.
 ///
 /// ```
-/// use aioli_executor::ContextVar;
+/// # use aioli_executor as aioli;
+/// use aioli::ContextVar;
 ///
 /// static REQUEST: ContextVar<u64> = ContextVar::new(|| 0);
 ///

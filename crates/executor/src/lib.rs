@@ -63,6 +63,7 @@ mod home;
 pub mod idle;
 mod into_task;
 mod live;
+mod never;
 #[doc(hidden)]
 pub mod parker;
 mod queue;
@@ -82,6 +83,7 @@ pub use driver::Driver;
 pub use executor::{Config, Executor, Handle, MAX_WORKERS};
 pub use here::{no_loop, spawn, spawn_local, with_driver, worker_index};
 pub use into_task::{Awaitable, IntoTask};
+pub use never::Never;
 pub use scope::{
     CancelCause, CancelledError, CatchCancelled, Closing, Defer, Finally, Resume, Scoped, Uncancellable,
     catch_cancelled, closing, defer, finally, uncancellable, unwinds_around,

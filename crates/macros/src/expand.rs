@@ -16,7 +16,7 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    fn attribute(self) -> &'static str {
+    pub(crate) fn attribute(self) -> &'static str {
         match self {
             Role::Main => "#[aioli::main]",
             Role::Test => "#[aioli::test]",
@@ -41,7 +41,7 @@ pub(crate) fn expand(role: Role, options: TokenStream, function: TokenStream) ->
 }
 
 fn parse_options(role: Role, options: TokenStream) -> Result<Options> {
-    let mut options: Options = syn::parse2(options)?;
+    let mut options = Options::parse(role, options)?;
     if role == Role::Test {
         options.workers.get_or_insert(1);
     }
@@ -66,6 +66,8 @@ fn run(role: Role, options: &Options, function: &ItemFn) -> Result<TokenStream> 
     outer.asyncness = None;
     let test = (role == Role::Test).then(|| quote!(#[::core::prelude::v1::test]));
     let workers = options.workers.map(|workers| quote!(.workers(#workers)));
+    let ctrl_c = options.cancel_on_ctrl_c.map(|yes| quote!(.cancel_on_ctrl_c(#yes)));
+    let virtual_time = options.virtual_time.map(|yes| quote!(.virtual_time(#yes)));
     let name = &sig.ident;
     Ok(quote! {
         #test
@@ -73,7 +75,7 @@ fn run(role: Role, options: &Options, function: &ItemFn) -> Result<TokenStream> 
         #vis #outer {
             #sig #block
 
-            match ::aioli::Builder::new() #workers .build() {
+            match ::aioli::Builder::new() #workers #ctrl_c #virtual_time .build() {
                 ::core::result::Result::Ok(mut runner) => runner.run(#name()),
                 ::core::result::Result::Err(error) => ::core::panic!("cannot start an event loop: {error}"),
             }
@@ -120,6 +122,15 @@ mod tests {
     fn a_main_has_the_default_number_of_workers_unless_it_says_otherwise() {
         assert!(!expanded(Role::Main, "", "async fn main() {}").contains("workers"));
         assert!(expanded(Role::Main, "workers = 3", "async fn main() {}").contains(&spaced(".workers(3usize)")));
+    }
+
+    #[test]
+    fn the_other_options_go_to_the_builder() {
+        let main = expanded(Role::Main, "cancel_on_ctrl_c = true", "async fn main() {}");
+        assert!(main.contains(&spaced(".cancel_on_ctrl_c(true)")), "{main}");
+        let test = expanded(Role::Test, "virtual_time = true", "async fn f() {}");
+        assert!(test.contains(&spaced(".workers(1usize).virtual_time(true)")), "{test}");
+        assert!(!expanded(Role::Test, "", "async fn f() {}").contains("virtual_time"));
     }
 
     #[test]

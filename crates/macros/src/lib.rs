@@ -42,6 +42,9 @@ use expand::Role;
 /// cores; `#[aioli::main(workers = 4)]` has four. The body runs on the program's first thread, so it need not be
 /// `Send`, and it may return whatever a main function may.
 ///
+/// With `#[aioli::main(cancel_on_ctrl_c = true)]` the first Ctrl-C cancels the main function, which then cleans up, and a second
+/// one ends the process with exit code 130: see `Builder::cancel_on_ctrl_c`. `asyncio.run()` does so unasked.
+///
 /// ```
 /// use std::io;
 ///
@@ -55,8 +58,8 @@ use expand::Role;
 ///
 /// # Panics
 ///
-/// The function panics if the event loop cannot be made, as with an `AIOLI_WORKERS` that is no number, and with whatever the
-/// body panics with.
+/// The function panics if the event loop cannot be made, as with an `AIOLI_WORKERS` that is no number, with whatever the
+/// body panics with, and if it was cancelled, as by Ctrl-C, and did not catch that.
 ///
 /// # Errors
 ///
@@ -105,6 +108,9 @@ pub fn main(options: TokenStream, function: TokenStream) -> TokenStream {
 /// With one worker unless it says otherwise, so that tasks run in the same order each time: first come, first served. To test
 /// on more threads, write `#[aioli::test(workers = 4)]`.
 ///
+/// With `#[aioli::test(virtual_time = true)]` time passes only where everybody waits for it: an hour of sleeping takes no
+/// time. See `Builder::virtual_time`.
+///
 /// Attributes such as `#[should_panic]` and `#[ignore]` mean what they always do, and the function may return a `Result`.
 ///
 /// ```
@@ -113,6 +119,14 @@ pub fn main(options: TokenStream, function: TokenStream) -> TokenStream {
 /// async fn tasks_take_turns() {
 ///     let task = aioli::create_task(async { 6 * 7 });
 ///     assert_eq!(task.await.unwrap(), 42);
+/// }
+///
+/// #[aioli::test(virtual_time = true)]
+/// async fn an_hour_takes_no_time() {
+///     let start = aioli::EventLoop::current().time();
+///     let hour = std::time::Duration::from_secs(3600);
+///     aioli::sleep(hour).await;
+///     assert_eq!(aioli::EventLoop::current().time() - start, hour);
 /// }
 ///
 /// #[aioli::test(workers = 2)]
@@ -131,8 +145,8 @@ pub fn main(options: TokenStream, function: TokenStream) -> TokenStream {
 ///
 /// # Errors
 ///
-/// It does not compile for the same reasons as with [`main`](macro@main): if the function is not async, takes arguments, or the
-/// number of workers is none.
+/// It does not compile for the same reasons as with [`main`](macro@main): if the function is not async or takes arguments, if an
+/// option does not exist, or if the number of workers is none.
 ///
 /// ```compile_fail
 /// #[aioli::test]

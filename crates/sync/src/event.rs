@@ -2,7 +2,7 @@
 //!
 //! # Protocol
 //!
-//! A lock guards the flag and the [waiters](crate::waiters). A waiter is done when all have been woken since it came,
+//! A lock guards the flag and the [waiters](crate::waiters). A waiter is done when all have been woken since it was made,
 //! whatever the flag says by then: so a `clear` that follows a `set` at once does not take the wake-up back. Wakers
 //! are called, and dropped, with the lock released.
 
@@ -63,8 +63,27 @@ impl Event {
         }
     }
 
-    /// Wakes all who wait, as [`set`](Self::set) does, and leaves the flag as it is: for what is waited for by
-    /// looking again after each change. asyncio has no counterpart.
+    /// Wakes all who wait, as [`set`](Self::set) does, and leaves the flag as it is: for what is waited for by looking again after
+    /// each change. asyncio has no counterpart.
+    ///
+    /// Call [`wait`](Self::wait) first, then look, then await: what changes after the look wakes who has called before.
+    ///
+    /// ```
+    /// # use aioli_sync as aioli;
+    /// # futures_lite::future::block_on(async {
+    /// let (changed, queue) = (aioli::Event::new(), std::sync::Mutex::new(Vec::new()));
+    /// let take = async || loop {
+    ///     let changes = changed.wait();
+    ///     if let Some(item) = queue.lock().unwrap().pop() {
+    ///         break item;
+    ///     }
+    ///     changes.await;
+    /// };
+    /// queue.lock().unwrap().push(7);
+    /// changed.pulse();
+    /// assert_eq!(take().await, 7);
+    /// # });
+    /// ```
     ///
     /// # Panics
     ///
@@ -84,7 +103,8 @@ impl Event {
     }
 
     /// Waits until the flag is set; no time at all if it is. A later [`clear`](Self::clear) does not take a wake-up
-    /// back. As `Event.wait()` in asyncio.
+    /// back. As `Event.wait()` in asyncio, but that a `set` or `pulse` counts from when this is called, and not from when it
+    /// is first awaited.
     ///
     /// # Cancel safety
     ///
@@ -92,6 +112,7 @@ impl Event {
     pub fn wait(&self) -> EventWait<'_> {
         EventWait {
             event: self,
+            called: self.state.lock().waiters.generation(),
             place: None,
         }
     }
@@ -126,6 +147,8 @@ impl fmt::Debug for Event {
 #[must_use = "futures do nothing unless awaited"]
 pub struct EventWait<'a> {
     event: &'a Event,
+    /// The generation in which [`Event::wait`] was called.
+    called: u64,
     /// Once it waits.
     place: Option<Place>,
 }
@@ -138,7 +161,7 @@ impl Future for EventWait<'_> {
         let mut state = self.event.state.lock();
         let done = match &self.place {
             Some(place) => state.waiters.were_woken_since(place),
-            None => state.set,
+            None => state.set || state.waiters.generation() != self.called,
         };
         if done {
             self.place = None;

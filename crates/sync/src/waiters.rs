@@ -42,6 +42,11 @@ impl Waiters {
         self.waiting.len()
     }
 
+    /// How often all were woken.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Whether all have been woken since this place was taken.
     pub(crate) fn were_woken_since(&self, place: &Place) -> bool {
         place.generation != self.generation

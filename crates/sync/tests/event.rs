@@ -33,6 +33,18 @@ fn a_clear_after_a_set_does_not_take_the_wake_up_back() {
 }
 
 #[test]
+fn what_comes_between_the_call_and_the_first_poll_wakes() {
+    let event = Event::new();
+    let (pulsed, cleared) = (event.wait(), event.wait());
+    event.pulse();
+    block_on(pulsed);
+    event.set();
+    event.clear();
+    block_on(cleared);
+    block_on(async { assert!(poll_once(event.wait()).await.is_none()) });
+}
+
+#[test]
 fn waiters_are_woken_in_the_order_in_which_they_came() {
     struct Name(usize, Arc<Mutex<Vec<usize>>>);
     impl Wake for Name {

@@ -2,7 +2,7 @@
 
 use super::{driver::try_with_driver, state::LoopState};
 use crate::task::{Task, TaskRef};
-use aioli_executor::{Handle, Unhandled, UnhandledError, no_loop};
+use aioli_executor::{Context, Handle, Unhandled, UnhandledError, no_loop};
 use aioli_sync::{Exception, Promise, PromiseLoop};
 use std::{fmt, future::Future, sync::Arc, time::Instant};
 
@@ -154,8 +154,14 @@ impl PromiseLoop for EventLoop {
         EventLoop::call_soon(self, callback);
     }
 
+    fn capture(&self) -> Box<dyn FnOnce(&mut dyn FnMut()) + Send> {
+        let mut context = Context::copy();
+        Box::new(move |call| context.run(call))
+    }
+
     fn exception_never_retrieved(&self, exception: Exception) {
-        self.0.report(UnhandledError::error(exception));
+        let text = format_args!("a promise's exception was never looked at: {exception}");
+        self.0.report(UnhandledError::error(text));
     }
 }
 

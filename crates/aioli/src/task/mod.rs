@@ -7,6 +7,7 @@ mod threadsafe;
 mod to_thread;
 mod yield_now;
 
+#[doc(inline)]
 pub use aioli_executor::{
     Awaitable, CallbackId, CancelCause, CancelledError, CatchCancelled, Closing, Defer, Finally, Finished, IntoTask,
     Join, JoinError, JoinRef, JoinShared, Panic, Resume, Task, TaskBuilder, TaskId, TaskRef, Uncancellable,

@@ -5,9 +5,8 @@ use super::{
     issue::{CancelCause, Request},
     tree::Place,
 };
-use crate::current;
+use crate::{Never, current};
 use std::{
-    convert::Infallible,
     error::Error,
     fmt,
     future::Future,
@@ -130,9 +129,9 @@ impl Error for CancelledError {}
 pub struct Resume(Option<CancelledError>);
 
 impl Future for Resume {
-    type Output = Infallible;
+    type Output = Never;
 
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Infallible> {
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Never> {
         if let Some(mut cancelled) = self.0.take() {
             assert!(
                 !current::is_in_deferred_work(),

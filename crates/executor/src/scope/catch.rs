@@ -16,7 +16,9 @@ use std::{
 /// task, a timeout or a group around. Catchers side by side in one task (under `join!`, say) each get it.
 ///
 /// ```
-/// # use aioli_executor::{CancelledError, catch_cancelled};
+/// # use aioli_executor as aioli;
+/// use aioli::catch_cancelled;
+///
 /// # async fn wait_for_work() {} async fn say_goodbye() {}
 /// async fn worker() {
 ///     if let Err(cancelled) = catch_cancelled(wait_for_work()).await {

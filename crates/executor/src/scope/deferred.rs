@@ -6,7 +6,7 @@
 //! moves to the scope around it.
 
 use super::{inner::Scope, tree::Kind};
-use crate::{current, task};
+use crate::{context::Context as Variables, current, task};
 use pin_project_lite::pin_project;
 use std::{
     any::Any,
@@ -101,6 +101,8 @@ pin_project! {
     /// Deferred work in a scope that lets no request in.
     struct Island<F> {
         scope: Scope,
+        // That of the one who deferred it. `None`: no variable was ever set.
+        context: Option<Variables>,
         #[pin]
         work: Option<F>,
     }
@@ -123,7 +125,10 @@ impl<F: Future<Output = ()>> Future for Island<F> {
         let this = self.project();
         let _scope = this.scope.enter();
         match this.work.as_pin_mut() {
-            Some(work) => work.poll(cx),
+            Some(work) => match this.context {
+                Some(context) => context.run(|| work.poll(cx)),
+                None => work.poll(cx),
+            },
             None => Poll::Ready(()),
         }
     }
@@ -132,6 +137,7 @@ impl<F: Future<Output = ()>> Future for Island<F> {
 fn island<F: Future<Output = ()> + Send + 'static>(work: F) -> Work {
     Box::pin(Island {
         scope: Scope::new(Kind::Island),
+        context: Variables::capture(),
         work: Some(work),
     })
 }
@@ -222,7 +228,9 @@ pub(crate) fn defer_wait(wait: impl Future<Output = ()> + Send + 'static) {
 /// As `contextlib.aclosing()`, and what `async with` is for. The guard derefs to the resource.
 ///
 /// ```
-/// # use aioli_executor::closing;
+/// # use aioli_executor as aioli;
+/// use aioli::closing;
+///
 /// # struct Connection; impl Connection { async fn close(self) {} fn send(&mut self, _: &str) {} }
 /// async fn talk(connection: Connection) {
 ///     let mut connection = closing(connection, |connection| connection.close());

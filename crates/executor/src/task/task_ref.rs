@@ -162,9 +162,13 @@ impl TaskRef {
     /// Has `callback` called when the task is over, by the worker that ends it, after those that were added before; at once, here, if
     /// it is over. A panic of the callback is reported to the exception handler.
     ///
-    /// As `Task.add_done_callback()`, but for who calls: asyncio schedules the callback on the loop.
+    /// As `Task.add_done_callback()`, but for who calls: asyncio schedules the callback on the loop. It has a copy of the
+    /// [context](crate::Context) in which it was added.
     pub fn add_done_callback(&self, callback: impl FnOnce(&TaskRef) + Send + 'static) -> CallbackId {
-        self.watch(Watcher::Call(Box::new(callback)))
+        self.watch(Watcher::Call(match Variables::capture() {
+            Some(mut context) => Box::new(move |task| context.run(|| callback(task))),
+            None => Box::new(callback),
+        }))
     }
 
     /// Takes a callback back; `false`: it has been called, or is just being.

@@ -21,6 +21,12 @@ pub trait PromiseLoop: Send + Sync {
     /// If the callback panics, the panic is the loop's to report.
     fn call_soon(&self, callback: Box<dyn FnOnce() + Send>);
 
+    /// Where a callback is added: what it gives calls the callback, when its turn has come, as it would have been called here, with
+    /// the context variables of the one who adds it, say. The default just calls.
+    fn capture(&self) -> Box<dyn FnOnce(&mut dyn FnMut()) + Send> {
+        Box::new(|call| call())
+    }
+
     /// A promise is gone that had an exception which nobody has read; asyncio logs "Future exception was never
     /// retrieved". The default does nothing. A destructor calls this, so it must not panic.
     fn exception_never_retrieved(&self, _exception: Exception) {}
@@ -32,6 +38,7 @@ pub struct CallbackId(u64);
 
 /// A part of what the promise's lock guards.
 pub(super) struct Callbacks<T> {
+    /// In the order of their numbers.
     queue: VecDeque<(CallbackId, Callback<T>)>,
     next_id: u64,
     has_caller: bool,
@@ -69,7 +76,7 @@ impl<T> Callbacks<T> {
 
     /// Takes one out that nobody has begun to call.
     pub(super) fn remove(&mut self, id: CallbackId) -> Option<Callback<T>> {
-        let at = self.queue.iter().position(|(it, _)| *it == id)?;
+        let at = self.queue.binary_search_by_key(&id.0, |(it, _)| it.0).ok()?;
         self.queue.remove(at).map(|(_, callback)| callback)
     }
 }

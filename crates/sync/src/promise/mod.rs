@@ -308,7 +308,14 @@ impl<T: Send + 'static> Promise<T> {
     /// assert_eq!(receiver.recv(), Ok(7));
     /// ```
     pub fn add_done_callback(&self, callback: impl FnOnce(&Promise<T>) + Send + 'static) -> CallbackId {
-        let callback = Box::new(callback);
+        let callback: Callback<T> = match &self.0.event_loop {
+            None => Box::new(callback),
+            Some(event_loop) => {
+                let within = event_loop.capture();
+                let mut callback = Some(callback);
+                Box::new(move |promise| within(&mut || callback.take().into_iter().for_each(|call| call(promise))))
+            }
+        };
         let (id, first) = self.0.state.lock().callbacks.add(callback);
         let mut panics = FirstPanic::default();
         self.call_callbacks(first, &mut panics);

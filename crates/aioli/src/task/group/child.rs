@@ -18,7 +18,8 @@ mod sealed {
     impl Sealed for () {}
     impl Sealed for super::Never {}
 
-    /// A way to say `!` that is stable.
+    /// A way to say `!` that is stable. The executor's is of no use here: an alias of another crate is not seen to be `!` where
+    /// the compiler looks for implementations that overlap.
     pub trait Returns {
         type Output;
     }

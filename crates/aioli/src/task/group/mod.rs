@@ -115,7 +115,10 @@ impl TaskGroup {
     /// async fn serve_all(ports: Vec<u16>) -> Result<(), GroupError> {
     ///     let group = TaskGroup::new();
     ///     for port in ports {
-    ///         group.create_task(async move { Ok(serve(port).await?) }).expect("nobody has ended the group");
+    ///         if group.create_task(async move { Ok(serve(port).await?) }).is_err() {
+    ///             // A child has failed: `join` says which.
+    ///             break;
+    ///         }
     ///     }
     ///     group.join().await
     /// }
