@@ -26,7 +26,9 @@ mod program {
     #[aioli::main(workers = 1, cancel_on_ctrl_c = true)]
     pub(super) async fn interrupted() -> bool {
         let wait = aioli::catch_cancelled(std::future::pending::<()>());
-        aioli::EventLoop::current().call_soon(|| rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT).unwrap());
+        aioli::EventLoop::current().call_soon(|| {
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::INT).unwrap();
+        });
         let Err(cancelled) = wait.await else { return false };
         let interrupted = cancelled.reason() == Some("interrupted by Ctrl-C");
         cancelled.swallow();
@@ -40,6 +42,12 @@ fn a_main_function_runs_on_a_loop_and_gives_its_value() {
     assert_eq!(program::fallible(), Ok(42));
     program::nothing();
     assert!(EventLoop::try_current().is_none());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_main_function_may_catch_the_first_ctrl_c() {
+    assert!(program::interrupted());
 }
 
 #[aioli::test]

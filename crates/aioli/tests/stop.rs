@@ -302,4 +302,19 @@ mod ctrl_c {
         use std::os::unix::process::ExitStatusExt;
         assert_eq!(output.status.signal(), Some(Signal::INT.as_raw()));
     }
+
+    #[test]
+    fn a_main_function_that_is_interrupted_cleans_up_and_ends_the_process() {
+        #[aioli::main(workers = 1, cancel_on_ctrl_c = true)]
+        async fn program() {
+            let _goodbye = defer(async { say("goodbye") });
+            EventLoop::current().call_soon(ctrl_c);
+            pending().await
+        }
+        let output = output_of(
+            "a_main_function_that_is_interrupted_cleans_up_and_ends_the_process",
+            program,
+        );
+        assert_eq!((output.status.code(), said(&output)), (Some(130), vec!["goodbye".to_owned()]));
+    }
 }

@@ -69,6 +69,18 @@ fn run(role: Role, options: &Options, function: &ItemFn) -> Result<TokenStream> 
     let ctrl_c = options.cancel_on_ctrl_c.map(|yes| quote!(.cancel_on_ctrl_c(#yes)));
     let virtual_time = options.virtual_time.map(|yes| quote!(.virtual_time(#yes)));
     let name = &sig.ident;
+    let run = match options.cancel_on_ctrl_c {
+        // A main function that was cancelled has no value to give.
+        Some(true) => quote!(match runner.try_run(#name()) {
+            ::core::result::Result::Ok(value) => value,
+            ::core::result::Result::Err(::aioli::JoinError::Panicked(panic)) => panic.resume(),
+            ::core::result::Result::Err(::aioli::JoinError::Cancelled) => {
+                runner.close();
+                ::std::process::exit(130)
+            }
+        }),
+        _ => quote!(runner.run(#name())),
+    };
     Ok(quote! {
         #test
         #(#attrs)*
@@ -76,7 +88,7 @@ fn run(role: Role, options: &Options, function: &ItemFn) -> Result<TokenStream> 
             #sig #block
 
             match ::aioli::Builder::new() #workers #ctrl_c #virtual_time .build() {
-                ::core::result::Result::Ok(mut runner) => runner.run(#name()),
+                ::core::result::Result::Ok(mut runner) => #run,
                 ::core::result::Result::Err(error) => ::core::panic!("cannot start an event loop: {error}"),
             }
         }

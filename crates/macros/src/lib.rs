@@ -42,8 +42,9 @@ use expand::Role;
 /// cores; `#[aioli::main(workers = 4)]` has four. The body runs on the program's first thread, so it need not be
 /// `Send`, and it may return whatever a main function may.
 ///
-/// With `#[aioli::main(cancel_on_ctrl_c = true)]` the first Ctrl-C cancels the main function, which then cleans up, and a second
-/// one ends the process with exit code 130: see `Builder::cancel_on_ctrl_c`. `asyncio.run()` does so unasked.
+/// With `#[aioli::main(cancel_on_ctrl_c = true)]` the first Ctrl-C cancels the main function. It cleans up, and so does whatever
+/// else is left; then the process ends with exit code 130, unless the main function caught the cancellation and has a value. A
+/// second Ctrl-C ends the process at once. As `asyncio.run()`, which does so unasked; see `Builder::cancel_on_ctrl_c`.
 ///
 /// ```
 /// use std::io;
@@ -59,7 +60,7 @@ use expand::Role;
 /// # Panics
 ///
 /// The function panics if the event loop cannot be made, as with an `AIOLI_WORKERS` that is no number, with whatever the
-/// body panics with, and if it was cancelled, as by Ctrl-C, and did not catch that.
+/// body panics with, and, without `cancel_on_ctrl_c = true`, if it is cancelled.
 ///
 /// # Errors
 ///
