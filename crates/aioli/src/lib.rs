@@ -78,6 +78,7 @@ pub mod sync {
 
 #[doc(inline)]
 pub use aioli_executor::{Context, ContextToken, ContextVar};
+#[doc(inline)]
 pub use aioli_macros::{main, test};
 #[doc(inline)]
 pub use aioli_sync::{Event, Exception, InvalidStateError, Promise, PromiseError, PromiseLoop};

@@ -147,6 +147,24 @@ fn the_handler_is_told_of_one_that_nobody_looks_at_with_its_name() {
 }
 
 #[test]
+fn a_promises_exception_that_nobody_looked_at_is_reported_as_that() {
+    check(|| async {
+        let event_loop = EventLoop::current();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let theirs = told.clone();
+        event_loop.set_exception_handler(move |error| theirs.lock().unwrap().push(error.message().to_owned()));
+        let [unread, read] = [(); 2].map(|()| event_loop.create_promise::<()>());
+        for promise in [&unread, &read] {
+            promise.set_exception("no luck").unwrap();
+        }
+        assert!(read.await.is_err());
+        drop(unread);
+        let message = "a promise's exception was never looked at: no luck";
+        assert_eq!(*told.lock().unwrap(), [message]);
+    });
+}
+
+#[test]
 fn the_end_of_a_task_without_a_value_is_an_io_error_where_that_is_wanted() {
     async fn read(answer: io::Result<u32>) -> io::Result<u32> {
         to_thread(|| answer).await?

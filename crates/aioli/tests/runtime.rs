@@ -2,14 +2,15 @@
 
 mod common;
 
-use aioli::{BuildError, Builder, EventLoop, JoinError, Runner, create_task};
+use aioli::{BuildError, Builder, EventLoop, JoinError, Runner, create_task, current_task};
 use common::*;
 use std::{
+    cell::Cell,
     env,
     error::Error,
     future::pending,
     io,
-    panic::{AssertUnwindSafe, catch_unwind, panic_any},
+    panic::{self, AssertUnwindSafe, Location, catch_unwind, panic_any},
     process::Command,
     sync::{
         Arc,
@@ -135,6 +136,33 @@ fn a_nested_run_says_what_to_do() {
             assert_eq!(aioli::create_task(async { 1 }).await.unwrap(), 1);
         });
     }
+}
+
+#[test]
+fn a_main_task_is_created_where_run_is_called_and_so_is_the_panic_of_a_nested_run() {
+    thread_local! {
+        static PANICKED: Cell<Option<(String, u32)>> = const { Cell::new(None) };
+    }
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let at = info.location().map(|at| (at.file().to_owned(), at.line()));
+        PANICKED.set(at);
+        print(info);
+    }));
+    let location = || async { *current_task().unwrap().location() };
+    let mut runner = Builder::new().workers(1).build().unwrap();
+    let here = Location::caller();
+    let run = aioli::run(location());
+    let runner_run = runner.run(location());
+    let try_run = runner.try_run(location()).unwrap();
+    for (at, line) in [(run, 1), (runner_run, 2), (try_run, 3)] {
+        assert_eq!((at.file(), at.line()), (here.file(), here.line() + line));
+    }
+    runner.run(async {
+        let nested = || aioli::run(async {});
+        assert!(catch_unwind(nested).is_err());
+        assert_eq!(PANICKED.take(), Some((file!().to_owned(), line!() - 2)));
+    });
 }
 
 #[test]

@@ -315,6 +315,9 @@ mod ctrl_c {
             "a_main_function_that_is_interrupted_cleans_up_and_ends_the_process",
             program,
         );
-        assert_eq!((output.status.code(), said(&output)), (Some(130), vec!["goodbye".to_owned()]));
+        assert_eq!(
+            (output.status.code(), said(&output)),
+            (Some(130), vec!["goodbye".to_owned()])
+        );
     }
 }

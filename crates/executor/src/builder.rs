@@ -72,7 +72,7 @@ impl TaskBuilder {
         task
     }
 
-    /// As [`spawn`](Self::spawn), of a task that may fail: see [`spawn_fallible`].
+    /// As [`spawn`](Self::spawn), of a task that may fail: an `Err` that nobody looks at goes to the exception handler.
     ///
     /// # Panics
     ///

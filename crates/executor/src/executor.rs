@@ -22,6 +22,7 @@ use crate::{
 };
 use aioli_primitives::sync::{Arc, Condvar, Mutex};
 use std::{
+    cell::Cell,
     future::Future,
     io,
     panic::Location,
@@ -211,7 +212,16 @@ impl Executor {
                 }
                 // Where there is none, some are on their way from outside.
                 let over = || shared.doomed_are_over() && (some || shared.all_have_arrived());
-                self.worker.run_until(|| self.worker.queue.is_empty() && over());
+                // What is in the queue by then has its turn first, and so is not cancelled for what it was woken for before;
+                // but what comes back again and again is not waited for.
+                let turns = Cell::new(usize::MAX);
+                self.worker.run_until(|| {
+                    over() && {
+                        let left = turns.get().min(self.worker.queue.len());
+                        turns.set(left.saturating_sub(1));
+                        left == 0
+                    }
+                });
             }
         });
         shared.stop();

@@ -8,7 +8,7 @@ use crate::{
     worker::Worker,
 };
 use aioli_primitives::thread_local;
-use std::{cell::Cell, future::Future, panic::Location, pin::Pin, ptr::NonNull};
+use std::{cell::Cell, future::Future, panic::Location, ptr::NonNull};
 
 thread_local! {
     static WORKER: Cell<Option<NonNull<Worker>>> = Cell::new(None);
@@ -131,12 +131,13 @@ where
 }
 
 /// Runs deferred work that belongs to no task, if a loop runs here.
-pub(crate) fn spawn_detached(
-    work: Pin<Box<dyn Future<Output = ()> + Send>>,
-) -> Result<(), Pin<Box<dyn Future<Output = ()> + Send>>> {
+pub(crate) fn spawn_detached<W, F>(work: W, task: impl FnOnce(W) -> F) -> Result<(), W>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     with(|worker| match worker {
         Some(worker) => {
-            worker.spawn(work, Location::caller()).detach();
+            worker.spawn(task(work), Location::caller()).detach();
             Ok(())
         }
         None => Err(work),

@@ -47,6 +47,10 @@ impl<T> IntoTask for Task<T> {
 /// Something that can be awaited in place: a future, a [`Task`], or a reference to one.
 ///
 /// It is what `IntoFuture` is, and knows in addition whether a task is over before it is awaited.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a task nor a future",
+    note = "a `Promise`, and what else is awaited by `IntoFuture`, becomes a future in an async block: `async {{ promise.await }}`"
+)]
 pub trait Awaitable {
     /// What awaiting gives.
     type Output;
@@ -60,6 +64,7 @@ pub trait Awaitable {
     fn is_over(&self) -> bool;
 }
 
+#[diagnostic::do_not_recommend]
 impl<F: Future> Awaitable for F {
     type Output = F::Output;
     type Future = F;

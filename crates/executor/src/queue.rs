@@ -90,15 +90,15 @@ impl Queue {
         }
     }
 
-    /// Whether the worker has nothing of its own to run.
-    pub(crate) fn is_empty(&self) -> bool {
+    /// How many tasks of its own the worker has to run.
+    pub(crate) fn len(&self) -> usize {
         match self {
-            Queue::Single(queue) => queue.borrow().is_empty(),
+            Queue::Single(queue) => queue.borrow().len(),
             Queue::Stealing(queue) => {
                 let slot = queue.slot.take();
-                let empty = slot.is_none();
+                let in_slot = usize::from(slot.is_some());
                 queue.slot.set(slot);
-                empty && queue.deque.is_empty() && queue.pinned.borrow().is_empty()
+                in_slot + queue.deque.len() + queue.pinned.borrow().len()
             }
         }
     }

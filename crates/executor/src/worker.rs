@@ -266,7 +266,7 @@ impl Worker {
         if shared.driver.is_virtual() {
             // So that no timer is due when everybody is at rest.
             self.fire_timers();
-            if !self.queue.is_empty() {
+            if self.queue.len() > 0 {
                 self.leave_driver();
                 return;
             }

@@ -144,10 +144,7 @@ mod tests {
         let test = options(Role::Test, "virtual_time = false").unwrap();
         assert_eq!(test.virtual_time, Some(false));
         let error = options(Role::Main, "virtual_time = true").unwrap_err();
-        assert!(
-            error.contains("#[aioli::main] has no option `virtual_time`"),
-            "{error}"
-        );
+        assert!(error.contains("#[aioli::main] has no option `virtual_time`"), "{error}");
         let error = options(Role::Test, "cancel_on_ctrl_c = true").unwrap_err();
         assert!(
             error.contains("#[aioli::test] has no option `cancel_on_ctrl_c`"),
@@ -174,7 +171,11 @@ mod tests {
     #[test]
     fn an_option_may_not_be_repeated_or_left_without_a_value() {
         assert!(workers("workers = 1, workers = 2").unwrap_err().contains("twice"));
-        assert!(workers("cancel_on_ctrl_c = true, cancel_on_ctrl_c = true").unwrap_err().contains("twice"));
+        assert!(
+            workers("cancel_on_ctrl_c = true, cancel_on_ctrl_c = true")
+                .unwrap_err()
+                .contains("twice")
+        );
         assert!(workers("workers").unwrap_err().contains("`=`"));
         assert!(workers("workers = 1 2").unwrap_err().contains("`,`"));
     }

@@ -1,13 +1,13 @@
 //! Running a main future, once or several times.
 
 #[cfg(unix)]
-use super::ctrl_c::CtrlC;
+use super::ctrl_c::{CtrlC, Watch};
 use super::{builder::Builder, event_loop::EventLoop, main_task::Main, state::LoopState};
 use crate::task::JoinError;
 use aioli_executor::Executor;
 use std::{
     fmt,
-    future::{Future, IntoFuture},
+    future::{IntoFuture, pending},
     sync::Arc,
 };
 
@@ -64,7 +64,10 @@ impl Runner {
     /// If a loop runs on this thread already, or if the runner is closed.
     #[track_caller]
     pub fn try_run<F: IntoFuture>(&mut self, main: F) -> Result<F::Output, JoinError> {
-        self.run_main(main.into_future(), |executor, main| executor.run(main))
+        let main = main.into_future();
+        let _running = self.begin();
+        // Called here and in no closure, so that the main task was created where the caller is.
+        self.executor.run(Main::new(main, &self.state))
     }
 
     /// Runs the loop until [`EventLoop::stop`] is called, from anywhere: by a callback, a task, or another thread. It can be run
@@ -89,30 +92,26 @@ impl Runner {
     /// # Panics
     ///
     /// If a loop runs on this thread already, or if the runner is closed.
+    #[track_caller]
     pub fn run_forever(&mut self) {
+        let _running = self.begin();
+        let main = Main::new(pending::<()>(), &self.state);
         // It ends in one way only.
-        let _cancelled = self.run_main(std::future::pending::<()>(), |executor, main| {
-            executor.run_unlisted(main)
-        });
+        let _cancelled = self.executor.run_unlisted(main);
     }
 
+    /// Until the guard is dropped, a run is in progress.
     #[track_caller]
-    fn run_main<F: Future>(
-        &mut self,
-        main: F,
-        run: fn(&mut Executor, Main<F>) -> Result<F::Output, JoinError>,
-    ) -> Result<F::Output, JoinError> {
+    fn begin(&self) -> Running {
         assert!(
             !self.executor.handle().is_closed(),
             "this runner is closed: build another one"
         );
-        #[cfg(unix)]
-        let watch = self.ctrl_c.as_ref().map(|ctrl_c| ctrl_c.watch(&self.state));
-        let outcome = run(&mut self.executor, Main::new(main, &self.state));
-        #[cfg(unix)]
-        drop(watch);
-        self.state.main.is_over();
-        outcome
+        Running {
+            state: self.state.clone(),
+            #[cfg(unix)]
+            watch: self.ctrl_c.as_ref().map(|ctrl_c| ctrl_c.watch(&self.state)),
+        }
     }
 
     /// A handle to the loop, for other threads.
@@ -126,6 +125,22 @@ impl Runner {
     pub fn close(&mut self) {
         self.executor.close();
         self.state.pending.close();
+    }
+}
+
+/// A run in progress.
+struct Running {
+    state: Arc<LoopState>,
+    #[cfg(unix)]
+    watch: Option<Watch>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // First of all: the signal is not to end the next run.
+        #[cfg(unix)]
+        drop(self.watch.take());
+        self.state.main.is_over();
     }
 }
 

@@ -68,6 +68,10 @@ where
 ///     assert!(task.has_failed());
 ///     // Looked at, so that nobody else is told.
 ///     assert!(task.await.unwrap().is_err());
+///
+///     let named = aioli::Task::builder().name("parser").spawn_fallible(async { "7".parse::<u8>() });
+///     assert_eq!(&*named.name(), "parser");
+///     assert_eq!(named.await.unwrap(), Ok(7));
 /// });
 /// ```
 ///

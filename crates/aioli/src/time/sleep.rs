@@ -20,6 +20,8 @@ use std::{
 /// time that other tasks take, and by up to 66 microseconds to which timers are rounded so that they can be waited for
 /// together. `Duration::MAX`, and whatever else ends after the clock does, never returns.
 ///
+/// The time counts from when this is called, also if it is awaited later; asyncio's counts from the await.
+///
 /// ```
 /// use std::time::{Duration, Instant};
 ///

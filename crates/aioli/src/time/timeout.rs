@@ -24,6 +24,8 @@ use std::{
 /// was there in the same turn in which the time was up or a catcher swallowed the cancellation, the value wins. A
 /// cancellation from outside passes through and is no timeout.
 ///
+/// The time counts from when this is called, also if it is awaited later; asyncio's counts from where the block is entered.
+///
 /// ```
 /// use std::time::Duration;
 ///
@@ -61,6 +63,8 @@ pub fn timeout_at<F: IntoFuture>(deadline: impl Into<Option<Instant>>, what: F) 
 /// As `asyncio.wait_for()`, and as [`timeout`] with its arguments the other way round, but for this: with a limit of zero a
 /// future is not started at all, and a task that is over gives its outcome. A task that is given by its handle is
 /// cancelled when the time is up, and waited for; one that is given by reference is left alone.
+///
+/// The time counts from when this is called, also if it is awaited later; asyncio's counts from the await.
 ///
 /// ```
 /// use std::time::Duration;
@@ -224,7 +228,8 @@ impl Timeout {
         })))
     }
 
-    /// The time will be up after `limit`, counted from now (`None`: never).
+    /// The time will be up after `limit` (`None`: never). It counts from this call, and not from when something is
+    /// [run](Self::run).
     pub fn after(limit: impl Into<Option<Duration>>) -> Self {
         Self::new(limit.into().and_then(|limit| clock::now().checked_add(limit)))
     }

@@ -5,8 +5,8 @@
 //!
 //! # Protocol
 //!
-//! One lock guards everything, and nobody else's code runs under it (but for `is_echo`, which only looks): what is to be woken,
-//! cancelled or dropped is handed out, and a waker is cloned before it is left. A group goes through three phases:
+//! One lock guards everything, and nobody else's code runs under it: what is to be woken, cancelled or dropped is handed out, a
+//! waker is cloned before it is left, and an error is looked at before it is counted. A group goes through three phases:
 //!
 //! | phase | meaning | moves to |
 //! |---|---|---|
@@ -19,8 +19,9 @@
 //! 1. [`enter`](Roster::enter) takes a seat, *before* the task exists: from now on the owner waits for it.
 //! 2. [`sit`](Roster::sit) puts the name of the new task on the seat. The task may be running by then, and even have left.
 //! 3. [`leave`](Roster::leave): its future is gone. The task need not be over, for it finishes what its future deferred. So its
-//!    name becomes a *straggler*: the owner, when nobody is seated any more, waits for each straggler's own end. Stragglers that
-//!    are over are let go of whenever another member leaves, two at a time, so that those of a long-lived group do not add up.
+//!    name becomes a *straggler*: the owner, when nobody is seated any more, waits for each straggler's own end. So that those of
+//!    a long-lived group do not add up, whenever a member leaves, the first two stragglers are looked at: one that is over is let
+//!    go of, and one that is not goes behind all others, so that it keeps none of them.
 //!
 //! *Cancelling.* Members are cancelled in the order in which they came. While there is a body, the owner does it, because it
 //! cancels the body too, and a body that awaits a member passes that on: [`take_doomed`](Roster::take_doomed) gives it the names, and
@@ -29,6 +30,7 @@
 //!
 //! *Echoes.* A member, or the body, that looks at another one may find that one cancelled or failed before its own cancellation has
 //! reached it, and fail on its part. Such an error says nothing but that the group is ending, and counts only if the group is not.
+//! Whether an error is one is asked before the lock is taken, whatever the phase is then: the answer does not depend on it.
 //!
 //! *The end.* The owner asks in [`poll_over`](Roster::poll_over). That nobody is seated is looked at, and the owner's waker is left,
 //! in one critical section: a member that leaves before is seen, and one that leaves after finds the waker. The group is closed in
@@ -62,7 +64,7 @@ impl Member for crate::TaskRef {
 /// What the members of a group and its owner share. `E` is what goes wrong.
 pub struct Roster<M, E> {
     state: Mutex<State<M, E>>,
-    /// Whether an error is no news in a group that is ending.
+    /// See [`Roster::new`].
     is_echo: fn(&E) -> bool,
     cause: CancelCause,
 }
@@ -79,6 +81,12 @@ struct State<M, E> {
     /// The names were given out to be cancelled.
     doomed: bool,
     owner: Option<Waker>,
+}
+
+/// What went wrong, and whether that is an echo.
+struct Failure<E> {
+    error: E,
+    is_echo: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,29 +108,38 @@ pub enum Over<M, E> {
 /// What is to be done when somebody has left a group, or ended it.
 #[must_use = "call `each`, so that the members are cancelled"]
 #[derive(Debug)]
-pub struct Doomed<M> {
+pub struct Doomed<M, E> {
     names: Vec<M>,
     owner: Option<Waker>,
+    /// An error that does not count.
+    echo: Option<E>,
 }
 
-impl<M> Doomed<M> {
+impl<M, E> Doomed<M, E> {
     fn nobody() -> Self {
         Self::all(Vec::new())
     }
 
     fn all(names: Vec<M>) -> Self {
-        Self { names, owner: None }
+        Self {
+            names,
+            owner: None,
+            echo: None,
+        }
     }
 
     /// Calls `cancel` with every member that is to be cancelled, oldest first, and wakes the owner if it has something to do.
     pub fn each(self, cancel: impl FnMut(M)) {
         self.names.into_iter().for_each(cancel);
         self.owner.into_iter().for_each(Waker::wake);
+        // Last: its destructor may panic.
+        drop(self.echo);
     }
 }
 
 impl<M: Member, E> Roster<M, E> {
-    /// An open group without members. `is_echo` says of an error that it is no news in a group that is ending.
+    /// An open group without members. `is_echo` says of an error that it is no news in a group that is ending. It may use the
+    /// group, and must not panic: the member that has failed has still to leave.
     pub fn new(is_echo: fn(&E) -> bool) -> Self {
         Self {
             state: Mutex::new(State {
@@ -166,19 +183,15 @@ impl<M: Member, E> Roster<M, E> {
     }
 
     /// The future of the member is gone; with an error, that ends the group, if nobody has before.
-    pub fn leave(&self, seat: Seat, error: Option<E>) -> Doomed<M> {
+    pub fn leave(&self, seat: Seat, error: Option<E>) -> Doomed<M, E> {
+        let failure = error.map(|error| self.failure(error));
         let mut state = self.state.lock();
-        let mut over = [None, None];
-        for slot in &mut over {
-            if state.stragglers.front().is_some_and(M::is_over) {
-                *slot = state.stragglers.pop_front();
-            }
-        }
+        let over = [(); 2].map(|()| state.take_over());
         if let Some(name) = state.seats.leave(seat) {
             state.stragglers.push_back(name);
         }
-        let mut doomed = match error {
-            Some(error) => state.fail(error, self.is_echo),
+        let mut doomed = match failure {
+            Some(failure) => state.fail(failure),
             None => Doomed::nobody(),
         };
         doomed.owner = doomed.owner.or_else(|| state.owner_if_empty());
@@ -189,12 +202,21 @@ impl<M: Member, E> Roster<M, E> {
     }
 
     /// The body failed: ends the group, if nobody has before. By the owner, who has not seen the end.
-    pub fn fail(&self, error: E) -> Doomed<M> {
-        self.state.lock().fail(error, self.is_echo)
+    pub fn fail(&self, error: E) -> Doomed<M, E> {
+        let failure = self.failure(error);
+        self.state.lock().fail(failure)
+    }
+
+    /// To be called without the lock: what an error says of itself is anybody's code.
+    fn failure(&self, error: E) -> Failure<E> {
+        Failure {
+            is_echo: (self.is_echo)(&error),
+            error,
+        }
     }
 
     /// Ends the group, if nobody has before; nothing went wrong.
-    pub fn end(&self) -> Doomed<M> {
+    pub fn end(&self) -> Doomed<M, E> {
         self.state.lock().end()
     }
 
@@ -204,7 +226,7 @@ impl<M: Member, E> Roster<M, E> {
     }
 
     /// The owner's body is gone. If the group is ending, the members are as good as [`take_doomed`](Self::take_doomed).
-    pub fn end_body(&self) -> Doomed<M> {
+    pub fn end_body(&self) -> Doomed<M, E> {
         let mut state = self.state.lock();
         state.has_body = false;
         Doomed::all(state.take_doomed())
@@ -262,14 +284,18 @@ impl<M: Member, E> Roster<M, E> {
 }
 
 impl<M: Member, E> State<M, E> {
-    fn fail(&mut self, error: E, is_echo: fn(&E) -> bool) -> Doomed<M> {
-        if self.phase == Phase::Open || !is_echo(&error) {
+    fn fail(&mut self, Failure { error, is_echo }: Failure<E>) -> Doomed<M, E> {
+        let counts = self.phase == Phase::Open || !is_echo;
+        let mut doomed = self.end();
+        if counts {
             self.errors.push(error);
+        } else {
+            doomed.echo = Some(error);
         }
-        self.end()
+        doomed
     }
 
-    fn end(&mut self) -> Doomed<M> {
+    fn end(&mut self) -> Doomed<M, E> {
         if self.phase == Phase::Open {
             self.phase = Phase::Ending;
         }
@@ -279,7 +305,18 @@ impl<M: Member, E> State<M, E> {
         Doomed {
             names: Vec::new(),
             owner: if self.doomed { None } else { self.owner.take() },
+            echo: None,
         }
+    }
+
+    /// Looks at the first straggler: takes it out if it is over, and puts it behind all others if it is not.
+    fn take_over(&mut self) -> Option<M> {
+        let straggler = self.stragglers.pop_front()?;
+        if straggler.is_over() {
+            return Some(straggler);
+        }
+        self.stragglers.push_back(straggler);
+        None
     }
 
     /// Whom to wake if nobody is seated. An owner whose body goes on does not wait for that.

@@ -30,7 +30,8 @@ pub(super) fn must_drop(issue: &Arc<Issue>, node: Option<NonNull<Node>>, cx: &Co
         // SAFETY: the node is in the current task's tree.
         unsafe { tree::pass_on_for_parked(node, &mut wakes) };
     }
-    if !issue.is_unwinding() {
+    // As long as somebody holds it, nobody is told again: what he opened meanwhile is his handler's.
+    if !issue.is_unwinding() || issue.is_held() {
         wakes.wake();
         return false;
     }
@@ -86,7 +87,7 @@ pub fn unwinds_around() -> bool {
             Kind::Frame if node.has_mail() => {
                 let mut wakes = Wakes::default();
                 // SAFETY: as above.
-                let open = unsafe { tree::has_open_frames(place, &mut wakes) };
+                let open = unsafe { tree::has_open_frames(place, &mut wakes) || tree::is_held_inside(place) };
                 wakes.wake();
                 return !open;
             }

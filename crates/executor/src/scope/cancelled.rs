@@ -3,13 +3,14 @@
 use super::{
     around,
     issue::{CancelCause, Request},
-    tree::Place,
+    tree::{Place, Wakes},
 };
 use crate::{Never, current};
 use std::{
     error::Error,
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -84,17 +85,17 @@ impl CancelledError {
     }
 
     fn let_go(&mut self, mut f: impl FnMut(&Request)) {
-        for request in self.requests.drain(..) {
+        let mut wakes = Wakes::default();
+        for request in mem::take(&mut self.requests) {
             request.release();
             f(&request);
             // Whoever polls the scope may be waiting for this.
-            let waker = request.issue.take_waker();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            wakes.push(request.issue.take_waker());
+            wakes.keep_request(request);
         }
         // Not earlier: those around are to find what went on.
         self.place = None;
+        wakes.wake();
     }
 }
 

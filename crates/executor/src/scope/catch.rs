@@ -94,6 +94,25 @@ impl<F: Future> fmt::Debug for CatchCancelled<F> {
 /// As `try: await what; finally: await cleanup`. The cleanup may await in peace; only a second request interrupts it, as in
 /// asyncio. A panic of `what` does not run it: use [`defer`](super::defer), whose guard sees panics, too.
 ///
+/// The cleanup may borrow, but not mutably what `what` borrows, for both exist at the same time: use [`catch_cancelled`] there,
+/// whose body is gone when it gives its outcome.
+///
+/// ```
+/// # use aioli_executor as aioli;
+/// use aioli::finally;
+///
+/// # async fn wait_for_answer() -> u32 { 42 }
+/// async fn converse() {
+///     let mut log = vec!["hello"];
+///     // A cancelled task says goodbye, too, and only then is it over.
+///     let answer = finally(wait_for_answer(), async { log.push("goodbye") }).await;
+///     assert_eq!(log, ["hello", "goodbye"]);
+///     assert_eq!(answer, 42);
+/// }
+/// # use std::{future::Future, pin::pin, task::{Context, Waker}};
+/// # assert!(pin!(converse()).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+/// ```
+///
 /// # Cancel safety
 ///
 /// Dropped by a foreign combinator, it drops `what` and `cleanup` without running it. What must be done even then belongs
@@ -155,6 +174,27 @@ impl<F: Future, C> fmt::Debug for Finally<F, C> {
 ///
 /// A shield in place: unlike asyncio's `shield`, it needs no task of its own, and `what` may borrow. The one who cancels
 /// waits for as long.
+///
+/// ```
+/// # use aioli_executor as aioli;
+/// use aioli::uncancellable;
+///
+/// # async fn write(page: u32) {}
+/// async fn write_all() {
+///     let mut written = 0;
+///     uncancellable(async {
+///         for page in 1..=2 {
+///             write(page).await;
+///             written += 1;
+///         }
+///     })
+///     .await;
+///     // Both, or this was never reached.
+///     assert_eq!(written, 2);
+/// }
+/// # use std::{future::Future, pin::pin, task::{Context, Waker}};
+/// # assert!(pin!(write_all()).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+/// ```
 ///
 /// # Cancel safety
 ///

@@ -159,9 +159,28 @@ fn defer_now(work: Work) -> Result<(), Work> {
         // SAFETY: `current` names a task only while its runner is up the stack.
         unsafe { task.as_ref() }.extras_or_new().root.deferred.push(work);
     } else {
-        return crate::here::spawn_detached(work);
+        return crate::here::spawn_detached(work, |work| Homeless(Some(work)));
     }
     Ok(())
+}
+
+/// Work that was deferred outside any task, as a task of its own: as deferred work of that task, which nothing cancels.
+struct Homeless(Option<Work>);
+
+impl Future for Homeless {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        self.0.take().into_iter().for_each(|work| drop(defer_now(work)));
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Homeless {
+    fn drop(&mut self) {
+        // Also if the task is cancelled before its first turn.
+        self.0.take().into_iter().for_each(|work| drop(defer_now(work)));
+    }
 }
 
 /// Async work to be done when this guard is dropped: `finally` for what a destructor cannot do. Made by [`defer`].
@@ -189,16 +208,37 @@ where
 /// Promises that `work` will be done: it begins when the returned guard is dropped, however that comes about (at the end of the
 /// block, by `?`, or because the task was cancelled), and the scope around does not end before the work has.
 ///
-/// *The scope around* is the innermost of: the task; a `wait_for`. Its deferred work runs one after the other, in the order in
-/// which the guards were dropped (in a block the last one first), alongside what else the scope still does, and nothing
-/// cancels it.
+/// *The scope around* is the innermost of: the task; what is in a `timeout` or `wait_for`; a branch of a `race`; the body of a
+/// `TaskGroup`; what is in a `catch_cancelled`, an `uncancellable`, or the body of a `finally`; and deferred work, for what is
+/// deferred in there. Its deferred work runs one after the other, in the order in which the guards were dropped (in a block the
+/// last one first), alongside what else the scope still does, and nothing cancels it.
 ///
 /// The counterpart of `finally: await ...` in asyncio, but for this: after a block that ends normally, what follows does
-/// not wait for the work. Where it has to, await the work itself: `guard.disarm().await`.
+/// not wait for the work. Where it has to, await the work itself: `guard.disarm().await`. A cancellation stops that as it does any
+/// await; put it into an [`uncancellable`](super::uncancellable) if it must not.
 ///
 /// Outside any task the work becomes a task of the running loop; without a loop it is dropped.
 ///
-/// A panic of the work is reported to the unhandled-panic handler.
+/// A panic of the work is reported to the exception handler.
+///
+/// ```
+/// # use aioli_executor as aioli;
+/// use aioli::defer;
+/// use std::num::ParseIntError;
+///
+/// # async fn say(text: &str) {}
+/// async fn converse(question: &str) -> Result<u32, ParseIntError> {
+///     let goodbye = defer(async { say("goodbye").await });
+///     // Where this fails, or where the task is cancelled, it says goodbye all the same.
+///     let answer = question.parse()?;
+///     say("thank you").await;
+///     // Now, and what follows waits for it.
+///     goodbye.disarm().await;
+///     Ok(answer)
+/// }
+/// # use std::{future::Future, pin::pin, task::{Context, Waker}};
+/// # assert!(pin!(converse("42")).poll(&mut Context::from_waker(Waker::noop())).is_ready());
+/// ```
 pub fn defer<F>(work: F) -> Defer<F>
 where
     F: Future<Output = ()> + Send + 'static,
@@ -238,6 +278,31 @@ pub(crate) fn defer_wait(wait: impl Future<Output = ()> + Send + 'static) {
 ///     // However this ends, the connection is closed before the task is over.
 /// }
 /// ```
+///
+/// As with [`defer`], what follows a block that ends normally does not wait: the closing goes on alongside, and it is the scope
+/// around that ends only when it is done. To have it closed before what follows, [`close`](Closing::close) it; or, to have
+/// that also where the block is left by `?`, put a scope around the block, as the body of a [`finally`](super::finally) is:
+///
+/// ```
+/// # use aioli_executor as aioli;
+/// use aioli::{closing, finally};
+///
+/// # struct Connection;
+/// # impl Connection {
+/// #     async fn close(self) {}
+/// #     async fn send(&mut self, _: &str) -> std::io::Result<()> { Ok(()) }
+/// # }
+/// async fn talk(connection: Connection) -> std::io::Result<()> {
+///     let talk = async {
+///         let mut connection = closing(connection, |connection| connection.close());
+///         connection.send("hello").await?;
+///         connection.send("goodbye").await
+///     };
+///     finally(talk, async {}).await?;
+///     // Here it is closed.
+///     Ok(())
+/// }
+/// ```
 pub fn closing<R, C, F>(resource: R, close: C) -> Closing<R, C, F>
 where
     C: FnOnce(R) -> F,
@@ -271,7 +336,8 @@ where
     /// Dropped midway, what is left of the closing is deferred.
     pub async fn close(mut self) {
         if let Some((resource, close)) = self.held.take() {
-            let mut closing = defer(Box::pin(close(resource)));
+            // As deferred work, which a cancellation does not enter: dropped midway, the rest of it is.
+            let mut closing = defer(island(close(resource)));
             poll_fn(|cx| closing.work.as_mut().expect("taken below").as_mut().poll(cx)).await;
             drop(closing.disarm());
         }

@@ -129,14 +129,15 @@ impl Scope {
         }
     }
 
-    /// Whether something came to this frame that nobody inside is to have first, or has and is not done with.
+    /// Whether something came to this frame that nobody inside is to have first, or has and is not done with. Frames inside that
+    /// opened after it came are told now.
     pub(super) fn can_take(&self) -> bool {
         // SAFETY: the node is in the current task's tree.
         let node = self.here().filter(|node| unsafe { node.as_ref() }.has_mail());
         let mut wakes = Wakes::default();
         // SAFETY: as above.
         let can =
-            node.is_some_and(|node| unsafe { !tree::has_open_frames(node, &mut wakes) && !tree::is_held_inside(node) });
+            node.is_some_and(|node| unsafe { !tree::is_held_inside(node) && !tree::deliver_mail(node, &mut wakes) });
         wakes.wake();
         can
     }

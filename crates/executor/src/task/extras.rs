@@ -12,7 +12,7 @@ use crate::{
 use aioli_primitives::sync::Mutex;
 use std::{
     cell::RefCell,
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     mem,
     ptr::NonNull,
     sync::{
@@ -40,10 +40,12 @@ struct Shared {
     name: Option<Arc<str>>,
     /// That of the newest request.
     cause: CancelCause,
-    /// Where the newest requests began, so that none counts twice.
+    /// Where the newest requests began, so that none counts twice. The newest first.
     origins: VecDeque<Origin>,
-    /// In the order of their numbers.
-    watchers: Vec<(u64, Watcher)>,
+    /// How many of them the runner has not seen.
+    unseen: usize,
+    /// By their numbers, and so in the order in which they came.
+    watchers: BTreeMap<u64, Watcher>,
     next_watcher: u64,
     /// The error that the task ended with, and whom to tell if nobody looks at it.
     failure: Option<(Arc<str>, Unhandled)>,
@@ -76,7 +78,8 @@ impl Extras {
                 name: None,
                 cause: CancelCause::unknown(),
                 origins: VecDeque::new(),
-                watchers: Vec::new(),
+                unseen: 0,
+                watchers: BTreeMap::new(),
                 next_watcher: 0,
                 failure: None,
             }),
@@ -125,8 +128,18 @@ impl Extras {
         self.shared.lock().cause.reason.clone()
     }
 
-    pub(super) fn cause(&self) -> CancelCause {
-        self.shared.lock().cause.clone()
+    /// The runner sees what there was.
+    pub(super) fn take_cause(&self) -> CancelCause {
+        let mut shared = self.shared.lock();
+        shared.unseen = 0;
+        shared.cause.clone()
+    }
+
+    /// What the runner has not seen was taken back, and may come again.
+    pub(super) fn forget_unseen(&self) {
+        let mut shared = self.shared.lock();
+        let unseen = mem::take(&mut shared.unseen);
+        shared.origins.drain(..unseen);
     }
 
     /// A request is about to come. `false`: it has come before.
@@ -138,6 +151,7 @@ impl Extras {
             }
             shared.origins.truncate(ORIGINS - 1);
             shared.origins.push_front(origin);
+            shared.unseen = (shared.unseen + 1).min(ORIGINS);
         }
         // The newest one counts, and so does that it gives no reason.
         shared.cause = cause;
@@ -149,24 +163,22 @@ impl Extras {
         let mut shared = self.shared.lock();
         let id = shared.next_watcher;
         shared.next_watcher += 1;
-        shared.watchers.push((id, watcher));
+        shared.watchers.insert(id, watcher);
         CallbackId(id)
     }
 
     /// Takes a callback back. `None`: it has been called, or is just being.
     pub(super) fn remove_watcher(&self, CallbackId(id): CallbackId) -> Option<Watcher> {
-        let mut shared = self.shared.lock();
-        let at = shared.watchers.binary_search_by_key(&id, |&(other, _)| other).ok()?;
-        Some(shared.watchers.remove(at).1)
+        self.shared.lock().watchers.remove(&id)
     }
 
     /// Whom to wake at the end is somebody else from now on. `false`: the end has come.
     pub(super) fn replace_waker(&self, CallbackId(id): CallbackId, waker: &Waker) -> bool {
         let new = Watcher::Wake(waker.clone());
         let mut shared = self.shared.lock();
-        let (found, left) = match shared.watchers.binary_search_by_key(&id, |&(other, _)| other) {
-            Ok(at) => (true, mem::replace(&mut shared.watchers[at].1, new)),
-            Err(_) => (false, new),
+        let (found, left) = match shared.watchers.get_mut(&id) {
+            Some(watcher) => (true, mem::replace(watcher, new)),
+            None => (false, new),
         };
         drop(shared);
         // Out here: its destructor may be anybody's.

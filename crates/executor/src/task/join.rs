@@ -99,6 +99,7 @@ impl<T> Future for Join<T> {
             return Poll::Pending;
         };
         if state.is_settled() {
+            assert!(state.is_cancelled(), "{TAKEN}");
             return this.poll_resumed();
         }
         // SAFETY: the task is complete and not settled, and spent next.

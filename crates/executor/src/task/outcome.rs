@@ -303,9 +303,11 @@ impl UnhandledError {
 
 impl fmt::Display for UnhandledError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.task {
-            Some(task) => write!(f, "task '{}' (created at {})", task.name, task.location)?,
-            None => f.write_str("a callback or waker")?,
+        match (&self.task, &self.kind) {
+            (Some(task), _) => write!(f, "task '{}' (created at {})", task.name, task.location)?,
+            // It says itself what it is.
+            (None, UnhandledKind::Error(text)) => return f.write_str(text),
+            (None, _) => f.write_str("a callback or waker")?,
         }
         match &self.kind {
             UnhandledKind::Panic(panic) => write!(f, " panicked: {}", panic.message()),

@@ -143,7 +143,11 @@ impl Drop for RawHandle {
 pub(crate) unsafe fn cancel(header: NonNull<Header>, cause: CancelCause) -> bool {
     // SAFETY: by the contract of this function.
     let task = unsafe { header.as_ref() };
-    let has_frames = || !matches!(task.tree(), Tree::Empty) || task.state.load().is_running();
+    let now = task.state.load();
+    if now.is_complete() || now.is_closing() {
+        return false;
+    }
+    let has_frames = || !matches!(task.tree(), Tree::Empty) || now.is_running();
     if cause.reason.is_some() || has_frames() {
         // Before the request, which brings it to the runner.
         if !task.extras_or_new().note_cause(cause) {
@@ -183,8 +187,9 @@ pub(crate) unsafe fn kill(header: NonNull<Header>) {
 /// Takes one request back; see [`TaskRef::uncancel`](super::TaskRef::uncancel).
 pub(super) fn uncancel(header: &Header) -> usize {
     let left = header.state.uncancel();
-    if left == 0 && current::task() == Some(NonNull::from(header)) {
-        if let Some(extras) = header.extras() {
+    if let Some(extras) = header.extras().filter(|_| left == 0) {
+        extras.forget_unseen();
+        if current::task() == Some(NonNull::from(header)) {
             extras.root.withdraw();
         }
     }

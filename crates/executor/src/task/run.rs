@@ -113,7 +113,7 @@ fn is_to_end(header: NonNull<Header>, before: Snapshot, cx: &mut Context<'_>) ->
         Tree::Sole(node) if unsafe { node.as_ref() }.is_gone() => true,
         _ => {
             let extras = task.extras_or_new();
-            !extras.root.ask(cx, extras.cause())
+            !extras.root.ask(cx, extras.take_cause())
         }
     }
 }

@@ -11,10 +11,11 @@ use crate::{
     scope::{CancelCause, Text},
 };
 use std::{
+    cell::Cell,
     fmt,
     future::Future,
     hash::{Hash, Hasher},
-    panic::Location,
+    panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind},
     pin::Pin,
     ptr::NonNull,
     sync::Arc,
@@ -159,8 +160,13 @@ impl TaskRef {
         self.header().location
     }
 
-    /// Has `callback` called when the task is over, by the worker that ends it, after those that were added before; at once, here, if
-    /// it is over. A panic of the callback is reported to the exception handler.
+    /// Has `callback` called when the task is over, by the worker that ends it, after those that were added before. A panic of the
+    /// callback is reported to the exception handler.
+    ///
+    /// # Panics
+    ///
+    /// A callback for a task that is over is called at once, here, and so is its panic the caller's.
+    ///
     ///
     /// As `Task.add_done_callback()`, but for who calls: asyncio schedules the callback on the loop. It has a copy of the
     /// [context](crate::Context) in which it was added.
@@ -189,7 +195,16 @@ impl TaskRef {
         let id = extras.add_watcher(watcher);
         if !self.header().state.watch() {
             // The end has come, perhaps before it could see the watcher.
-            extras.call_watchers(self.0, |call| call());
+            let first_panic = Cell::new(None);
+            extras.call_watchers(self.0, |call| {
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+                    first_panic.set(first_panic.take().or(Some(payload)));
+                }
+            });
+            first_panic
+                .take()
+                .into_iter()
+                .for_each(|payload| resume_unwind(payload));
         }
         id
     }

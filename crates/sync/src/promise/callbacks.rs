@@ -13,6 +13,9 @@ use std::collections::VecDeque;
 
 pub(super) type Callback<T> = Box<dyn FnOnce(&Promise<T>) + Send>;
 
+/// Calls what it is given, once, in some surroundings.
+type Within = Box<dyn FnOnce(&mut dyn FnMut()) + Send>;
+
 /// What a promise asks of the loop that runs its callbacks.
 pub trait PromiseLoop: Send + Sync {
     /// Calls `callback` soon: not before this returns, each one after those that were handed over before it. As
@@ -23,7 +26,7 @@ pub trait PromiseLoop: Send + Sync {
 
     /// Where a callback is added: what it gives calls the callback, when its turn has come, as it would have been called here, with
     /// the context variables of the one who adds it, say. The default just calls.
-    fn capture(&self) -> Box<dyn FnOnce(&mut dyn FnMut()) + Send> {
+    fn capture(&self) -> Within {
         Box::new(|call| call())
     }
 

@@ -37,6 +37,8 @@ use std::{error::Error, fmt, mem, sync::Arc as StdArc};
 /// [`finished`](Self::finished) waits and reads nothing. A promise that nobody ever completes stays pending, also
 /// when nobody is left who could.
 ///
+/// It is no future itself, but becomes one where it is awaited: what takes futures takes `async { promise.await }`.
+///
 /// # Differences from asyncio
 ///
 /// * Cancelling a task that waits for an `asyncio.Future` cancels the future, and so fails everybody else who waits

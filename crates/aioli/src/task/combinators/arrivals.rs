@@ -5,9 +5,22 @@
 //!
 //! One lock has both the numbers and the waker of the one who waits, and who leaves a number takes that waker along. So no
 //! wake-up is lost, and of many that come in between two looks only the first wakes.
+//!
+//! One that keeps its waker, and is woken many times before it is looked at, is to be looked at once. So its [`Caller`] has a flag,
+//! `is_queued`. Whoever wakes it sets the flag, and leaves the number only if the flag was not set; the one who waits clears
+//! the flag before it looks. Thus, where the flag is set, whoever has set it has left the number or is about to, and a look is to
+//! come. Both *swap* the flag, the former with `Release` and the latter with `Acquire`: who finds it set leaves no other trace than
+//! that `true`, and the look that clears it has to see what was done before that wake-up. A swap that follows another one carries on
+//! what that one has released, so the look sees what was done before each of the wake-ups that it stands for.
 
 use super::{rule::Rule, slot::AnySlot};
-use aioli_primitives::sync::Mutex;
+use aioli_primitives::sync::{
+    Mutex,
+    atomic::{
+        AtomicBool,
+        Ordering::{Acquire, Release},
+    },
+};
 use std::{
     collections::VecDeque,
     mem,
@@ -40,10 +53,18 @@ impl Arrivals {
         }
     }
 
-    /// A waker for the one with that number.
+    /// A waker for the one with that number, for a single look: it makes it arrive once.
     pub(super) fn waker(&mut self, number: usize) -> Waker {
-        let shared = self.shared.get_or_insert_default().clone();
-        Waker::from(Arc::new(Caller { number, shared }))
+        Waker::from(self.caller(number))
+    }
+
+    /// What is behind a waker for the one with that number, for many looks.
+    pub(super) fn caller(&mut self, number: usize) -> Arc<Caller> {
+        Arc::new(Caller {
+            number,
+            is_queued: AtomicBool::new(false),
+            shared: self.shared.get_or_insert_default().clone(),
+        })
     }
 
     /// Counts one as arrived.
@@ -139,17 +160,29 @@ impl Shared {
 }
 
 /// What is behind the waker of one of them.
-struct Caller {
+pub(super) struct Caller {
     number: usize,
+    /// It was woken, and was not looked at since. Only set by who wakes, and only cleared by who looks.
+    is_queued: AtomicBool,
     shared: Arc<Shared>,
+}
+
+impl Caller {
+    /// The waker for a look that begins now: from here on, it arrives again when it is woken.
+    pub(super) fn begin_look(self: &Arc<Self>) -> Waker {
+        self.is_queued.swap(false, Acquire);
+        Waker::from(self.clone())
+    }
 }
 
 impl Wake for Caller {
     fn wake(self: Arc<Self>) {
-        self.shared.add(self.number);
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.shared.add(self.number);
+        if !self.is_queued.swap(true, Release) {
+            self.shared.add(self.number);
+        }
     }
 }

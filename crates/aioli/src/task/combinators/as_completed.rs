@@ -22,7 +22,7 @@ use std::{
 /// Runs all `items` at the same time, and gives their outcomes one by one, in the order in which they come.
 ///
 /// As `asyncio.as_completed()`: futures become tasks at once, when this is called, and tasks are taken as they are. It is a
-/// [`Stream`], too.
+/// [`Stream`](https://docs.rs/futures-core/latest/futures_core/stream/trait.Stream.html), too.
 ///
 /// It only looks: a cancellation of the one who waits does not reach the tasks, and dropping it detaches those that are left, as
 /// leaving the loop does in asyncio. To have them end with you, create them in a task group.

@@ -18,6 +18,11 @@ use std::iter::Map;
 /// | the [`map`](Iterator::map) of an iterator | a `Vec` |
 ///
 /// Any other iterator has to be collected first, since the compiler cannot know that a tuple will never be one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be gathered",
+    label = "not a tuple, an array, a `Vec`, or the `map` of an iterator, of tasks or of futures that are `Send + 'static`",
+    note = "of another iterator, collect the items into a `Vec` first: `items.collect::<Vec<_>>()`"
+)]
 pub trait GatherItems<R: Rule>: Sized {
     /// The values of all items.
     type Values;

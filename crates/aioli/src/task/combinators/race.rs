@@ -1,12 +1,13 @@
 //! The first of several futures to finish, and the others cleaned up.
 
-use super::arrivals::Arrivals;
+use super::arrivals::{Arrivals, Caller};
 use crate::task::poll_budget;
 use aioli_executor::Scoped;
 use std::{
     fmt,
     future::{Future, IntoFuture},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker},
 };
 
@@ -60,7 +61,7 @@ pub fn race<I: RaceItems>(items: I) -> Race<I::Branches, I::Output> {
         branches,
         branch: <I::Branches as Branches<I::Output>>::branch,
         left: count,
-        wakers: Vec::new(),
+        callers: Vec::new(),
         arrivals: Arrivals::new(),
         winner: None,
         value: None,
@@ -69,6 +70,11 @@ pub fn race<I: RaceItems>(items: I) -> Race<I::Branches, I::Output> {
 
 /// Several items for [`race`], all of one output type: a tuple of up to eight, an array or a `Vec`. Each is what can be
 /// awaited.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot race",
+    label = "not a tuple, an array or a `Vec` of what can be awaited, all of one output type",
+    note = "of an iterator, collect the items into a `Vec` first: `items.collect::<Vec<_>>()`"
+)]
 pub trait RaceItems {
     /// What the winner gives.
     type Output;
@@ -148,7 +154,7 @@ pub struct Race<B, T> {
     /// How many have not ended.
     left: usize,
     /// One for each branch, once they have begun.
-    wakers: Vec<Waker>,
+    callers: Vec<Arc<Caller>>,
     arrivals: Arrivals,
     winner: Option<usize>,
     value: Option<T>,
@@ -159,7 +165,8 @@ impl<B, T> Unpin for Race<B, T> {}
 
 impl<B, T> Race<B, T> {
     fn poll_branch(&mut self, number: usize) {
-        let cx = &mut Context::from_waker(&self.wakers[number]);
+        let waker = self.callers[number].begin_look();
+        let cx = &mut Context::from_waker(&waker);
         let Some(turn) = (self.branch)(&mut self.branches, number).poll(cx) else {
             return;
         };
@@ -173,12 +180,13 @@ impl<B, T> Race<B, T> {
         }
         if has_finished && self.winner.is_none() {
             self.winner = Some(number);
-            for loser in (0..self.wakers.len()).filter(|&loser| loser != number) {
-                let cx = &mut Context::from_waker(&self.wakers[loser]);
+            for loser in (0..self.count).filter(|&loser| loser != number) {
+                let waker = Waker::from(self.callers[loser].clone());
+                let cx = &mut Context::from_waker(&waker);
                 (self.branch)(&mut self.branches, loser).cancel(cx);
             }
             // Each is to be polled until it has ended, this one, too.
-            self.arrivals.add_all(self.wakers.len());
+            self.arrivals.add_all(self.count);
         }
     }
 }
@@ -188,8 +196,8 @@ impl<B, T> Future for Race<B, T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
         let this = &mut *self;
-        if this.wakers.is_empty() {
-            this.wakers = (0..this.count).map(|number| this.arrivals.waker(number)).collect();
+        if this.callers.is_empty() {
+            this.callers = (0..this.count).map(|number| this.arrivals.caller(number)).collect();
             this.arrivals.add_all(this.count);
         }
         // One that wakes itself has its next turn when others of the loop have had theirs.

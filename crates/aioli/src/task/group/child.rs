@@ -36,6 +36,7 @@ type Never = <fn() -> ! as sealed::Returns>::Output;
 #[diagnostic::on_unimplemented(
     message = "a child of this group gives `Result<_, {E}>` or `()`, and not `{Self}`",
     note = "to convert another error: `async {{ Ok(child.await?) }}`; to give a value and no error: `async {{ Ok(child.await) }}`",
+    note = "a boxed error has to be `Box<dyn Error + Send + Sync>`: a `Box<dyn Error>` cannot go from one thread to another",
     note = "for another type of error: `TaskGroup::<MyError>::typed_scope(async |group| ..)`"
 )]
 pub trait ChildOutput<E = BoxError>: sealed::Sealed {

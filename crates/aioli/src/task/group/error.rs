@@ -5,6 +5,7 @@ use std::{
     any::Any,
     error::Error,
     fmt::{self, Display},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Mutex,
 };
 
@@ -158,6 +159,8 @@ impl Display for NoMore {
 impl Error for NoMore {}
 
 /// Whether an error says only that another one of the group has failed, or was cancelled, or that the group takes no more.
+///
+/// An error whose `source()` panics is no echo, and counts: it says nothing that the group knows.
 pub(super) fn is_echo<E: 'static>(error: &TaskError<E>) -> bool {
     let TaskError::Failed(error) = error else { return false };
     let Some(error) = (error as &dyn Any).downcast_ref::<BoxError>() else {
@@ -165,5 +168,11 @@ pub(super) fn is_echo<E: 'static>(error: &TaskError<E>) -> bool {
     };
     error.is::<ChildFailed>()
         || error.downcast_ref::<JoinError>().is_some_and(JoinError::is_cancelled)
-        || error.source().is_some_and(|source| source.is::<NoMore>())
+        || catch_unwind(AssertUnwindSafe(|| {
+            error.source().is_some_and(|source| source.is::<NoMore>())
+        }))
+        .unwrap_or_else(|payload| {
+            drop(Panic::new(payload));
+            false
+        })
 }

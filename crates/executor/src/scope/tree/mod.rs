@@ -39,7 +39,9 @@ mod route;
 mod wakes;
 
 pub(super) use place::Place;
-pub(super) use route::{deliver, forward, has_open_frames, is_held_inside, pass_on_for_parked, sweep, withdraw};
+pub(super) use route::{
+    deliver, deliver_mail, forward, has_open_frames, is_held_inside, pass_on_for_parked, sweep, withdraw,
+};
 pub(super) use wakes::Wakes;
 
 use crate::task::Header;
@@ -203,6 +205,20 @@ impl Node {
             parent_.trace.touch();
             child_.trace.touch();
             child_.owner.set(Some(owner));
+            Self::attach(parent, child);
+            child_.link.store(LINKED, Release);
+        }
+    }
+
+    /// The youngest child of `parent` from now on.
+    ///
+    /// # Safety
+    ///
+    /// As [`adopt`](Self::adopt).
+    unsafe fn attach(parent: NonNull<Node>, child: NonNull<Node>) {
+        // SAFETY: by the contract of this function.
+        unsafe {
+            let (parent_, child_) = (parent.as_ref(), child.as_ref());
             child_.parent.set(Some(parent));
             child_.next.set(None);
             match parent_.first.get() {
@@ -216,7 +232,26 @@ impl Node {
                     child_.prev.set(Some(child));
                 }
             }
-            child_.link.store(LINKED, Release);
+        }
+    }
+
+    /// Tokens that were taken in here, and are still there, are `parent`'s from now on.
+    ///
+    /// # Safety
+    ///
+    /// Both are in the current task's tree.
+    unsafe fn hand_holds_on(&self, parent: NonNull<Node>) {
+        for child in self.children() {
+            // SAFETY: the child is in the same tree. Its future, elsewhere, does not touch the node while it is `BUSY`, and reads
+            // its owner at any time, which stays the same.
+            unsafe {
+                child.as_ref().hand_holds_on(parent);
+                if child.as_ref().kind.get() == Kind::Hold && child.as_ref().engage() {
+                    child.as_ref().unlink();
+                    Self::attach(parent, child);
+                    child.as_ref().disengage(LINKED);
+                }
+            }
         }
     }
 
@@ -350,8 +385,11 @@ impl Node {
     unsafe fn leave_tree(&self, wakes: &mut Wakes) {
         // SAFETY: by the contract of this function.
         unsafe {
-            self.dissolve(wakes);
             let parent = self.parent.get();
+            if let Some(parent) = parent {
+                self.hand_holds_on(parent);
+            }
+            self.dissolve(wakes);
             self.unlink();
             if let Some(parent) = parent {
                 self.pass_on_mail(parent, wakes);

@@ -28,6 +28,28 @@ pub(in crate::scope) unsafe fn has_open_frames(node: NonNull<Node>, wakes: &mut 
     unsafe { visit(node, wakes, &mut |_, _| true) }
 }
 
+/// What came to the frame `node` comes to the open frames below it, too, that it has not come to: they opened later. `true`: there
+/// is one that is open.
+///
+/// # Safety
+///
+/// As [`deliver`].
+pub(in crate::scope) unsafe fn deliver_mail(node: NonNull<Node>, wakes: &mut Wakes) -> bool {
+    // SAFETY: by the contract of this function.
+    unsafe {
+        if !has_open_frames(node, wakes) {
+            return false;
+        }
+        let mail = node.as_ref().has_mailbox().map(|mailbox| mailbox.mail.clone());
+        let mut open = false;
+        for request in mail.into_iter().flatten() {
+            open |= deliver(node, &request, wakes);
+            wakes.keep_request(request);
+        }
+        open
+    }
+}
+
 /// Calls `f` with every innermost open frame below `node`; one for which it answers `false` has just closed. `true`: one is
 /// open.
 ///
@@ -224,7 +246,14 @@ pub(in crate::scope) unsafe fn forward(from: NonNull<Node>, request: &Request, w
             return true;
         }
         if matches!(node.kind.get(), Kind::Frame | Kind::Wall) {
-            node.mailbox().mail.push(request.gone_on());
+            let gone_on = request.gone_on();
+            let mut mailbox = node.mailbox();
+            // Once, from however many it comes.
+            let is_there = |mail: &Request| mail.has_gone_on() && mail.key() == gone_on.key();
+            if !mailbox.mail.iter().any(is_there) {
+                mailbox.mail.push(gone_on);
+            }
+            drop(mailbox);
             wakes.push(node.take_waker());
             return true;
         }

@@ -18,7 +18,7 @@ pub(in crate::scope) struct Wakes {
 }
 
 impl Wakes {
-    pub(super) fn push(&mut self, waker: Option<Waker>) {
+    pub(in crate::scope) fn push(&mut self, waker: Option<Waker>) {
         self.wakers.extend(waker);
     }
 
