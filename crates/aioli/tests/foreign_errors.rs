@@ -2,14 +2,14 @@
 
 mod common;
 
-use aioli::{BoxError, GroupClosed, GroupError, GroupHandle, TaskGroup, create_task};
-use common::{WORKERS, run, until};
+use aioli::{BoxError, Event, GroupClosed, GroupError, GroupHandle, TaskGroup, create_task, yield_now};
+use common::{WORKERS, run};
 use std::{
     error::Error,
     fmt,
     future::{Future, pending},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
         mpsc::{RecvTimeoutError, channel},
     },
@@ -165,32 +165,42 @@ fn a_future_that_a_group_did_not_take_uses_the_group_when_it_is_dropped() {
     });
 }
 
+/// Panics when it is dropped.
+struct Bomb(Arc<AtomicBool>);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+        panic!("boom");
+    }
+}
+
 #[test]
 fn an_echo_whose_destructor_panics_keeps_nobody_waiting() {
-    struct Bomb(Arc<Mutex<bool>>);
-
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            *self.0.lock().unwrap() = true;
-            panic!("boom");
-        }
-    }
-
     in_time(|| async {
-        let (group, has_fired) = (TaskGroup::new(), Arc::default());
+        let (group, go, has_fired) = (TaskGroup::new(), Arc::new(Event::new()), Arc::default());
         let (handle, bomb) = (group.handle(), Bomb(Arc::clone(&has_fired)));
-        // It falls asleep before the child ends, and is to be woken all the same.
-        let joins = create_task(group.join());
-        let child = async move {
-            handle.cancel();
-            let too_late = async move {
-                let _bomb = bomb;
-                pending::<()>().await;
-            };
-            Err::<(), BoxError>(Box::new(handle.create_task(too_late).unwrap_err()))
+        let child = {
+            let go = Arc::clone(&go);
+            async move {
+                go.wait().await;
+                handle.cancel();
+                let too_late = async move {
+                    let _bomb = bomb;
+                    pending::<()>().await;
+                };
+                Err::<(), BoxError>(Box::new(handle.create_task(too_late).unwrap_err()))
+            }
         };
-        let _ = child;
+        let child = group.create_task(child).unwrap();
+        let joins = create_task(group.join());
+        for _ in 0..10 {
+            yield_now().await;
+        }
+        // The group waits by now, and is to be woken all the same.
+        go.set();
         joins.await.unwrap().unwrap();
-        until(|| !has_fired.is_poisoned()).await;
+        assert!(has_fired.load(SeqCst));
+        assert_eq!(child.await.unwrap_err().to_string(), "the task panicked: boom");
     });
 }

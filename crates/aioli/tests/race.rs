@@ -14,7 +14,12 @@ use std::{
     future::{Future, Ready, pending, poll_fn, ready},
     panic::AssertUnwindSafe,
     rc::Rc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     task::{Poll, Waker},
+    thread,
 };
 
 /// Runs a program on each number of workers, and compares what it has said.
@@ -361,6 +366,78 @@ fn only_items_that_were_woken_are_polled() {
             .collect();
         race(items).await;
         assert_eq!(*polls.borrow(), [2; 100]);
+    });
+}
+
+/// Never ends, leaves its waker, and counts how often it is polled.
+async fn counted(polls: &Cell<usize>, waker: &RefCell<Option<Waker>>) {
+    poll_fn(|cx| {
+        polls.set(polls.get() + 1);
+        *waker.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await
+}
+
+#[test]
+fn an_item_that_is_woken_many_times_is_polled_once() {
+    check(|| async {
+        let (polls, waker) = (Cell::new(0), RefCell::new(None));
+        let wakes = async {
+            yield_now().await;
+            for _ in 0..1000 {
+                waker.borrow().as_ref().map(Waker::wake_by_ref);
+                waker.borrow().clone().map(Waker::wake);
+            }
+            yield_now().await;
+            yield_now().await;
+        };
+        race((counted(&polls, &waker), wakes)).await;
+        assert_eq!(polls.get(), 2);
+    });
+}
+
+#[test]
+fn an_item_that_is_woken_before_and_after_its_turn_is_polled_once_in_each() {
+    check(|| async {
+        let (polls, waker) = (Cell::new(0), RefCell::new(None));
+        let wakes_for_ten_turns = || async {
+            for _ in 0..10 {
+                yield_now().await;
+                waker.borrow().as_ref().map(Waker::wake_by_ref);
+            }
+            yield_now().await;
+            yield_now().await;
+        };
+        race((wakes_for_ten_turns(), counted(&polls, &waker), wakes_for_ten_turns())).await;
+        assert_eq!(polls.get(), 1 + 10);
+    });
+}
+
+#[test]
+fn no_wake_up_from_another_thread_is_lost() {
+    const WAKES: usize = 10_000;
+    check(|| async {
+        let (count, waker) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None::<Waker>)));
+        let thread = {
+            let (count, waker) = (count.clone(), waker.clone());
+            thread::spawn(move || {
+                for _ in 0..WAKES {
+                    count.fetch_add(1, Relaxed);
+                    let waker = waker.lock().unwrap().clone();
+                    waker.into_iter().for_each(Waker::wake);
+                }
+            })
+        };
+        let counts = poll_fn(|cx| {
+            *waker.lock().unwrap() = Some(cx.waker().clone());
+            match count.load(Relaxed) {
+                WAKES => Poll::Ready(()),
+                _ => Poll::Pending,
+            }
+        });
+        race((pending(), counts)).await;
+        thread.join().unwrap();
     });
 }
 

@@ -15,7 +15,6 @@ use crate::{
     here,
     home::{Kind, Pinned, Unlisted},
     queue::Queue,
-    scope::CancelCause,
     shared::Shared,
     task::{JoinError, Task, TaskRef, Unhandled, UnhandledError},
     worker::{Worker, abort_on_unwind},
@@ -199,14 +198,12 @@ impl Executor {
         // Tasks point to the runtime without counting it: it must not go before them.
         abort_on_unwind(|| {
             let mut limit = None;
-            // One cancellation, also for tasks that await one another.
-            let cause = CancelCause::new();
             while !shared.is_empty() {
                 if let Some(timeout) = self.cleanup_timeout {
                     limit
                         .get_or_insert_with(|| CleanupLimit::start(timeout, &self.worker.shared, &self.worker_threads));
                 }
-                let some = shared.doom(&cause);
+                let some = shared.doom();
                 if limit.as_ref().is_some_and(|limit| limit.is_over()) {
                     shared.kill();
                 }

@@ -3,6 +3,7 @@
 use crate::{
     driver::Driver,
     home::Pinned,
+    scope::CancelCause,
     shared::Shared,
     task::{Reason, Runnable, Task},
     worker::Worker,
@@ -142,6 +143,11 @@ where
         }
         None => Err(work),
     })
+}
+
+/// That for which the runtime of this thread cancels what is left, if it does.
+pub(crate) fn closing_cause() -> Option<CancelCause> {
+    with(|worker| worker?.shared.closing_cause())
 }
 
 /// The number of this thread's worker if it belongs to the runtime `shared`.

@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     gate: CachePadded<AtomicUsize>,
     /// The runtime is closing: every task that ends tells worker 0.
     closing: AtomicBool,
+    /// That for which it cancels what is left.
+    closing_cause: CancelCause,
     /// Worker 0 is to see whether what it works for is done, and has not got up yet.
     summoned: AtomicBool,
     /// Workers other than 0 are to return.
@@ -99,6 +101,7 @@ impl Shared {
             driving: Mutex::new(()),
             gate: CachePadded::new(AtomicUsize::new(0)),
             closing: AtomicBool::new(false),
+            closing_cause: CancelCause::new(),
             summoned: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             unhandled,
@@ -249,14 +252,20 @@ impl Shared {
     }
 
     /// Cancels all tasks that are in a set. `false`: there was none.
-    pub(crate) fn doom(&self, cause: &CancelCause) -> bool {
+    pub(crate) fn doom(&self) -> bool {
         // Each of them, and not only until the first that had some.
         let some = self.homes.iter().filter(|home| home.live.lock().doom()).count() > 0;
         // Not earlier: what the first ones create when they are cancelled is not to be cancelled before it has begun.
         for home in &self.homes {
-            home.live.lock().cancel_doomed(cause);
+            home.live.lock().cancel_doomed(&self.closing_cause);
         }
         some
+    }
+
+    /// That for which it cancels what is left, if it does.
+    pub(crate) fn closing_cause(&self) -> Option<CancelCause> {
+        // Relaxed: who was cancelled for it has been told since.
+        self.closing.load(Relaxed).then(|| self.closing_cause.clone())
     }
 
     /// Ends all tasks that are in a set by force.

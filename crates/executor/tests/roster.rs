@@ -148,7 +148,10 @@ fn errors_may_use_the_group_and_echoes_do_not_count() {
                 Poll::Pending => panic!("nobody is seated"),
             }
         };
-        assert_eq!(errors.iter().map(|error| error.is_echo).collect::<Vec<_>>(), [false, false]);
+        assert_eq!(
+            errors.iter().map(|error| error.is_echo).collect::<Vec<_>>(),
+            [false, false]
+        );
     });
 }
 

@@ -63,8 +63,9 @@ impl<F: Future> Future for CatchCancelled<F> {
         loop {
             if this.taken.is_none() {
                 if let Some(cancelled) = this.body.take() {
+                    let cause = cancelled.cause();
                     *this.taken = Some(cancelled);
-                    this.body.as_mut().drop_body();
+                    this.body.as_mut().drop_body(&cause);
                 }
             }
             if let Poll::Ready(value) = this.body.as_mut().poll(cx) {

@@ -103,6 +103,11 @@ impl Scope {
         told
     }
 
+    /// That of its newest request.
+    pub(super) fn cause(&self) -> Option<CancelCause> {
+        self.issue.borrow().as_ref().map(|issue| issue.cause())
+    }
+
     /// Whether the body is to be dropped now, because of the scope's own request.
     #[inline]
     pub(super) fn must_drop(&self, cx: &Context<'_>) -> bool {

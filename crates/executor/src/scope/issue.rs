@@ -7,6 +7,7 @@
 //! resumed: somebody still cleans up, and the scope waits. One word has both, so that a token of an older wave that is let
 //! go at the same instant takes nothing from the newer one.
 
+use super::dropping;
 use aioli_primitives::sync::{
     Arc, Mutex,
     atomic::{AtomicBool, AtomicU64, Ordering::*},
@@ -47,6 +48,16 @@ impl CancelCause {
             reason: Some(reason.into()),
             ..self
         }
+    }
+
+    /// That for which something is being dropped around here, if it is being dropped because of a cancellation; else a new one. For
+    /// destructors that cancel tasks.
+    pub fn of_drop() -> Self {
+        dropping::cause().unwrap_or_else(Self::new)
+    }
+
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.reason.is_none() && self.origin.is_none()
     }
 
     /// Of a cancellation that comes by one way only.
@@ -108,9 +119,14 @@ impl Issue {
         Request {
             wave: this.word.load(Relaxed) / WAVE,
             issue: this.clone(),
-            cause: this.cause.lock().clone(),
+            cause: this.cause(),
             has_gone_on: false,
         }
+    }
+
+    /// That of the newest wave.
+    pub(super) fn cause(&self) -> CancelCause {
+        self.cause.lock().clone()
     }
 
     pub(super) fn is_held(&self) -> bool {

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `deferred` | async work that a dropped future hands to the scope around it: [`defer`], [`closing`] |
 //! | `around` | what is around the code that runs just now |
+//! | `dropping` | for what cancellation something is being dropped |
 //! | `issue` | what a scope asks of what is inside it, and who holds it back |
 //! | `tree` | the tree in which a request finds those who can take it: read this for the protocol |
 //! | `inner`, `root` | a scope inside a task, and the one that is all of it |
@@ -32,6 +33,7 @@ mod around;
 mod cancelled;
 mod catch;
 mod deferred;
+mod dropping;
 mod inner;
 mod issue;
 mod join;
@@ -47,6 +49,7 @@ pub use issue::CancelCause;
 pub use scoped::Scoped;
 
 pub(crate) use deferred::defer_wait;
+pub(crate) use dropping::{cause as cause_of_drop, dropping_for};
 pub(crate) use inner::Scope;
 pub(crate) use issue::{Origin, Text};
 pub(crate) use join::JoinFrame;

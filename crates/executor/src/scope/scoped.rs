@@ -1,6 +1,8 @@
 //! A body in a scope of its own: what timeouts, groups, races and catchers are made of.
 
-use super::{cancelled::CancelledError, deferred::hand_on, inner::Scope, issue::CancelCause, tree::Kind};
+use super::{
+    cancelled::CancelledError, deferred::hand_on, dropping::dropping_for, inner::Scope, issue::CancelCause, tree::Kind,
+};
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
@@ -47,6 +49,12 @@ fn drop_within<F>(scope: &Scope, mut body: Pin<&mut Option<F>>) {
     }
 }
 
+/// The same, because of the scope's own cancellation.
+#[cold]
+fn drop_cancelled<F>(scope: &Scope, body: Pin<&mut Option<F>>) {
+    dropping_for(scope.cause(), || drop_within(scope, body));
+}
+
 impl<F: Future> Scoped<F> {
     /// Puts `body` into a scope.
     pub fn new(body: F) -> Self {
@@ -81,18 +89,20 @@ impl<F: Future> Scoped<F> {
     /// Passes on a panic of the body's destructor.
     pub fn cancel_once(self: Pin<&mut Self>, cx: &mut Context<'_>, cause: &CancelCause) {
         if self.body.is_some() && !self.scope.ask(cx, cause.clone()) {
-            self.drop_body();
+            let this = self.project();
+            drop_cancelled(this.scope, this.body);
         }
     }
 
-    /// Drops the body where it stands, without asking anybody inside. What it deferred remains to be done: keep polling.
+    /// Drops the body where it stands, without asking anybody inside, because of a cancellation that this frame has taken. What it
+    /// deferred remains to be done: keep polling.
     ///
     /// # Panics
     ///
     /// Passes on a panic of the body's destructor.
-    pub fn drop_body(self: Pin<&mut Self>) {
+    pub fn drop_body(self: Pin<&mut Self>, cause: &CancelCause) {
         let this = self.project();
-        drop_within(this.scope, this.body);
+        dropping_for(Some(cause.clone()), || drop_within(this.scope, this.body));
     }
 
     /// Makes this a frame, or keeps it one: a cancellation that comes by is left to it, and wakes `cx`. To be called whenever it
@@ -129,7 +139,7 @@ impl<F: Future> Future for Scoped<F> {
         let mut this = self.project();
         if this.body.is_some() {
             if this.scope.must_drop(cx) {
-                drop_within(this.scope, this.body.as_mut());
+                drop_cancelled(this.scope, this.body.as_mut());
             }
             if let Some(body) = this.body.as_mut().as_pin_mut() {
                 let polled = {
@@ -140,7 +150,7 @@ impl<F: Future> Future for Scoped<F> {
                     *this.value = Some(value);
                     drop_within(this.scope, this.body.as_mut());
                 } else if this.scope.must_drop(cx) {
-                    drop_within(this.scope, this.body.as_mut());
+                    drop_cancelled(this.scope, this.body.as_mut());
                 }
             }
         }

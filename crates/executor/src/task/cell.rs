@@ -372,7 +372,9 @@ impl<F: Future, S: Schedule> Cell<F, S> {
 
     fn peek_outcome(header: NonNull<Header>) -> *const () {
         // SAFETY: the caller's reference keeps the cell, which is of this type.
-        unsafe { Self::of(header) }.stage.with(|stage| stage.cast())
+        let stage = &unsafe { Self::of(header) }.stage;
+        // SAFETY: the pointer is good, and nothing is read.
+        stage.with(|stage| unsafe { (&raw const (*stage).outcome).cast() })
     }
 
     unsafe fn drop_outcome(header: NonNull<Header>) {
@@ -408,10 +410,10 @@ impl<F: Future, S: Schedule> Cell<F, S> {
 pub struct TaskPtr(pub(crate) NonNull<Header>);
 
 impl TaskPtr {
-    /// Requests that the task be cancelled. The caller keeps it.
+    /// Requests that the task be cancelled, at the end of its runtime. The caller keeps it.
     pub(crate) fn cancel(self, cause: CancelCause) {
         // SAFETY: the caller keeps the task.
-        unsafe { super::raw::cancel(self.0, cause) };
+        unsafe { super::raw::cancel_at_end(self.0, cause) };
     }
 
     /// Ends the task by force. The caller keeps it.

@@ -128,6 +128,10 @@ impl Extras {
         self.shared.lock().cause.reason.clone()
     }
 
+    pub(super) fn cause(&self) -> CancelCause {
+        self.shared.lock().cause.clone()
+    }
+
     /// The runner sees what there was.
     pub(super) fn take_cause(&self) -> CancelCause {
         let mut shared = self.shared.lock();

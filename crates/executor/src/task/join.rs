@@ -149,7 +149,7 @@ impl<T> Join<T> {
         if !raw.is_finished() && current::task() != Some(raw.header) {
             if !passed_on {
                 // SAFETY: the handle keeps the task.
-                unsafe { raw::cancel(raw.header, CancelCause::unknown()) };
+                unsafe { raw::cancel(raw.header, scope::cause_of_drop().unwrap_or_else(CancelCause::unknown)) };
             }
             scope::defer_wait(Settled(raw));
         }

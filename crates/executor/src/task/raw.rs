@@ -134,8 +134,7 @@ impl Drop for RawHandle {
 /// Requests that a task be cancelled; see [`TaskRef::cancel`](super::TaskRef::cancel).
 ///
 /// A task may be told of one cancellation by more than one way, or in a circle: by the group that it is in, and by a sibling that
-/// awaits it. It remembers where the newest ones began, and a second telling is none. A task that has no frame and does
-/// not run drops its future at its next turn, so it need not remember, and has nothing allocated for it.
+/// awaits it. It remembers where the newest ones began, and a second telling is none.
 ///
 /// # Safety
 ///
@@ -147,8 +146,7 @@ pub(crate) unsafe fn cancel(header: NonNull<Header>, cause: CancelCause) -> bool
     if now.is_complete() || now.is_closing() {
         return false;
     }
-    let has_frames = || !matches!(task.tree(), Tree::Empty) || now.is_running();
-    if cause.reason.is_some() || has_frames() {
+    if !cause.is_unknown() || task.extras().is_some() {
         // Before the request, which brings it to the runner.
         if !task.extras_or_new().note_cause(cause) {
             return true;
@@ -161,6 +159,21 @@ pub(crate) unsafe fn cancel(header: NonNull<Header>, cause: CancelCause) -> bool
             true
         },
         None => false,
+    }
+}
+
+/// The same for the many tasks of a runtime that ends, most of which have no frame: one that has none and does not run drops its
+/// future at its next turn, so it need not remember the cause, and has nothing allocated for it.
+///
+/// # Safety
+///
+/// As [`cancel`].
+pub(super) unsafe fn cancel_at_end(header: NonNull<Header>, cause: CancelCause) {
+    // SAFETY: by the contract of this function.
+    unsafe {
+        let task = header.as_ref();
+        let is_bare = matches!(task.tree(), Tree::Empty) && !task.state.load().is_running();
+        cancel(header, if is_bare { CancelCause::unknown() } else { cause });
     }
 }
 

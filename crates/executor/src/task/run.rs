@@ -18,7 +18,10 @@ use super::{
     task_ref::TaskRef,
     waker,
 };
-use crate::{current, scope::Node};
+use crate::{
+    current, here,
+    scope::{Node, dropping_for},
+};
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -47,7 +50,7 @@ pub(super) unsafe fn run(header: NonNull<Header>) {
         let gone = before.is_closing()
             || unsafe {
                 if before.has_request() && is_to_end(header, before, cx) {
-                    (task.vtable.cancel)(header);
+                    cancel(header);
                     true
                 } else {
                     (task.vtable.poll)(header, cx)
@@ -83,7 +86,7 @@ fn tend(header: NonNull<Header>, extras: &Extras, before: Snapshot, mut gone: bo
     let task = unsafe { header.as_ref() };
     if !gone && extras.root.must_drop(cx) {
         // SAFETY: the caller is the runner, and the future is alive.
-        unsafe { (task.vtable.cancel)(header) };
+        unsafe { cancel(header) };
         gone = true;
     }
     if gone && !before.is_closing() && extras.root.has_deferred() {
@@ -96,6 +99,21 @@ fn tend(header: NonNull<Header>, extras: &Extras, before: Snapshot, mut gone: bo
         leave_tree(task);
     }
     over
+}
+
+/// Drops the future because of a request.
+///
+/// # Safety
+///
+/// The caller is the runner, and the future is alive.
+#[cold]
+unsafe fn cancel(header: NonNull<Header>) {
+    // SAFETY: by the contract of this function.
+    let task = unsafe { header.as_ref() };
+    // The end of a runtime tells tasks without extras, and leaves nothing with them.
+    let cause = task.extras().map(Extras::cause).or_else(here::closing_cause);
+    // SAFETY: by the contract of this function.
+    dropping_for(cause, || unsafe { (task.vtable.cancel)(header) });
 }
 
 /// A request has come. `true`: the future is to be dropped.

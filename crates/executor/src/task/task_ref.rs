@@ -201,10 +201,9 @@ impl TaskRef {
                     first_panic.set(first_panic.take().or(Some(payload)));
                 }
             });
-            first_panic
-                .take()
-                .into_iter()
-                .for_each(|payload| resume_unwind(payload));
+            if let Some(payload) = first_panic.take() {
+                resume_unwind(payload);
+            }
         }
         id
     }

@@ -6,12 +6,12 @@
 //! One lock has both the numbers and the waker of the one who waits, and who leaves a number takes that waker along. So no
 //! wake-up is lost, and of many that come in between two looks only the first wakes.
 //!
-//! One that keeps its waker, and is woken many times before it is looked at, is to be looked at once. So its [`Caller`] has a flag,
-//! `is_queued`. Whoever wakes it sets the flag, and leaves the number only if the flag was not set; the one who waits clears
-//! the flag before it looks. Thus, where the flag is set, whoever has set it has left the number or is about to, and a look is to
-//! come. Both *swap* the flag, the former with `Release` and the latter with `Acquire`: who finds it set leaves no other trace than
-//! that `true`, and the look that clears it has to see what was done before that wake-up. A swap that follows another one carries on
-//! what that one has released, so the look sees what was done before each of the wake-ups that it stands for.
+//! One that keeps its waker, and is woken many times before it is looked at, is to be looked at once. So its [`Caller`] has a
+//! flag, `is_queued`. Whoever wakes it sets the flag, and leaves the number only if the flag was not set; the one who waits clears
+//! the flag before it looks. Thus, where the flag is set, whoever has set it has left the number or is about to, and a look is
+//! to come. Both *swap* the flag, the former with `Release` and the latter with `Acquire`: who finds it set leaves no other trace
+//! than that `true`, and the look that clears it has to see what was done before that wake-up. A swap that follows another one
+//! carries on what that one has released, so the look sees what was done before each of the wake-ups that it stands for.
 
 use super::{rule::Rule, slot::AnySlot};
 use aioli_primitives::sync::{

@@ -232,7 +232,7 @@ impl<S, V> Drop for Gather<S, V> {
         // Those that were told are not told again.
         let end = self.end.take().unwrap_or_else(|| {
             let end = EndOfAll::of((self.unfinished)(&mut outcomes.slots));
-            end.cancel(&CancelCause::new());
+            end.cancel(&CancelCause::of_drop());
             end
         });
         if !end.is_empty() {

@@ -1,7 +1,7 @@
 //! What becomes of a group that is dropped: its children are cancelled, and the scope around waits for them.
 
 use super::{GroupError, GroupHandle, Members, child::cancel, ending::Ending, error::is_echo};
-use crate::task::{TaskError, defer};
+use crate::task::{CancelCause, TaskError, defer};
 use aioli_executor::{roster::Roster, spawn_fallible, worker_index};
 use std::{
     fmt::Display,
@@ -47,8 +47,9 @@ fn abandon<E>(members: &Arc<Members<E>>)
 where
     E: Display + Send + 'static,
 {
-    members.end_body().each(cancel(members.cause()));
-    members.end().each(cancel(members.cause()));
+    let cause = CancelCause::of_drop();
+    members.end_body().each(cancel(&cause));
+    members.end().each(cancel(&cause));
     let mut ending = Ending::new(members.clone());
     match Pin::new(&mut ending).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(errors) => report(errors),

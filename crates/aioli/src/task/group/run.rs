@@ -132,7 +132,7 @@ where
             };
             let cause = cancelled.cause();
             this.taken.push(cancelled);
-            this.body.as_mut().drop_body();
+            this.body.as_mut().drop_body(&cause);
             members.end_body().each(cancel(&cause));
             members.end().each(cancel(&cause));
         };

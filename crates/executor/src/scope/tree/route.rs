@@ -236,9 +236,14 @@ unsafe fn receive(frame: NonNull<Node>, request: &Request, wakes: &mut Wakes) ->
 ///
 /// As [`deliver`].
 pub(in crate::scope) unsafe fn forward(from: NonNull<Node>, request: &Request, wakes: &mut Wakes) -> bool {
-    let mut at = Some(from);
-    while let Some(node) = at {
-        // SAFETY: by the contract of this function; parents are in the same tree.
+    // SAFETY: by the contract of this function; parents are in the same tree.
+    let around = || std::iter::successors(Some(from), |node| unsafe { node.as_ref() }.parent.get());
+    // SAFETY: as above.
+    if !around().any(|node| unsafe { node.as_ref() }.issues(request)) {
+        return false;
+    }
+    for node in around() {
+        // SAFETY: as above.
         let node = unsafe { node.as_ref() };
         if node.issues(request) {
             request.issue.set_unwinding(true);
@@ -257,9 +262,8 @@ pub(in crate::scope) unsafe fn forward(from: NonNull<Node>, request: &Request, w
             wakes.push(node.take_waker());
             return true;
         }
-        at = node.parent.get();
     }
-    false
+    unreachable!("the scope is around")
 }
 
 /// Takes what `issue` has asked back from the frames below `node` that have not acted on it.
