@@ -386,8 +386,8 @@ fn an_item_that_is_woken_many_times_is_polled_once() {
         let wakes = async {
             yield_now().await;
             for _ in 0..1000 {
-                waker.borrow().as_ref().map(Waker::wake_by_ref);
-                waker.borrow().clone().map(Waker::wake);
+                waker.borrow().iter().for_each(Waker::wake_by_ref);
+                waker.borrow().clone().into_iter().for_each(Waker::wake);
             }
             yield_now().await;
             yield_now().await;
@@ -404,7 +404,7 @@ fn an_item_that_is_woken_before_and_after_its_turn_is_polled_once_in_each() {
         let wakes_for_ten_turns = || async {
             for _ in 0..10 {
                 yield_now().await;
-                waker.borrow().as_ref().map(Waker::wake_by_ref);
+                waker.borrow().iter().for_each(Waker::wake_by_ref);
             }
             yield_now().await;
             yield_now().await;

@@ -22,7 +22,8 @@
 //!   closes, and gives the request to the program as a token; a join cancels its task and stays. Until the token is let
 //!   go, it *holds* the scope.
 //! * **Go on.** A token that is resumed or dropped, and a request that came to a frame which closes without taking it, go
-//!   outward to the nearest open frame, or else to the scope, which is then unwinding. Only a token that is swallowed ends.
+//!   outward to the nearest open frame, or else to the scope, which is then unwinding. Only a token that is swallowed ends. A
+//!   frame to which a request goes on has it come to frames inside that opened later, and waits for tokens that were taken inside.
 //! * **Unwind.** A scope that is unwinding drops its body when no frame below is open (those that are get the request, too)
 //!   and nobody holds it. Then it finishes what was deferred, and answers.
 //!
