@@ -3,12 +3,12 @@
 mod common;
 
 use aioli::{
-    Builder, EventLoop, JoinError, Runner, UnhandledKind, catch_cancelled, create_local_task, create_task,
+    Builder, EventLoop, JoinError, Runner, UnhandledKind, catch_cancelled, closing, create_local_task, create_task,
     current_task, defer, finally, sleep, timeout, yield_now,
 };
 use common::until;
 use std::{
-    future::{Future, pending},
+    future::{Future, IntoFuture, pending},
     pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
@@ -179,6 +179,92 @@ fn a_cleanup_that_spawns_has_its_task_run_and_waited_for_at_the_end() {
         });
         assert_eq!(*done.lock().unwrap(), 1, "with {workers} workers");
     }
+}
+
+#[test]
+fn a_cleanup_that_leaves_busy_tasks_does_not_keep_the_runtime_from_its_end() {
+    for workers in [1, 4] {
+        let ended = Arc::new(Mutex::new(0));
+        let mut runner = runner(workers);
+        runner.run(async {
+            let ended = ended.clone();
+            create_task(async move {
+                let _work = defer(async move {
+                    for _ in 0..8 {
+                        let ended = ended.clone();
+                        create_task(async move {
+                            // Never at rest, and for much longer than the end takes.
+                            for _ in 0..10_000_000 {
+                                yield_now().await;
+                            }
+                            *ended.lock().unwrap() += 1;
+                        })
+                        .detach();
+                    }
+                });
+                pending::<()>().await;
+            })
+            .detach();
+            sleep(ms(1)).await;
+        });
+        drop(runner);
+        assert_eq!(*ended.lock().unwrap(), 0, "with {workers} workers");
+    }
+}
+
+#[test]
+fn work_that_a_callback_outside_any_task_defers_is_done_at_the_end() {
+    for workers in [1, 2, 4] {
+        let (begun, done) = (Arc::new(Mutex::new(false)), Arc::new(Mutex::new(false)));
+        let mut runner = runner(workers);
+        runner.run(async {
+            let (begins, ends) = (begun.clone(), done.clone());
+            let guard = defer(async move {
+                *begins.lock().unwrap() = true;
+                sleep(ms(20)).await;
+                *ends.lock().unwrap() = true;
+            });
+            EventLoop::current().call_soon(move || drop(guard));
+            until(|| *begun.lock().unwrap()).await;
+        });
+        drop(runner);
+        assert!(*done.lock().unwrap(), "with {workers} workers");
+    }
+}
+
+#[test]
+fn a_closing_in_place_is_not_cancelled_inside() {
+    on_workers(async || {
+        let flushed = Arc::new(Mutex::new(None));
+        let task = create_task({
+            let flushed = flushed.clone();
+            async move {
+                let close = |()| async move {
+                    let flush = create_task(sleep(ms(10))).await;
+                    *flushed.lock().unwrap() = Some(flush.is_ok());
+                };
+                closing((), close).close().await;
+                sleep(ms(60_000)).await;
+            }
+        });
+        sleep(ms(5)).await;
+        task.cancel();
+        assert!(matches!(task.await, Err(JoinError::Cancelled)));
+        assert_eq!(*flushed.lock().unwrap(), Some(true));
+    });
+}
+
+#[test]
+fn a_task_that_is_awaited_after_its_outcome_was_taken_panics_with_advice() {
+    on_workers(async || {
+        let mut task = create_task(async { 42 });
+        assert_eq!((&mut task).await.unwrap(), 42);
+        assert!(!task.is_cancelled());
+        let Err(JoinError::Panicked(panic)) = create_task(task.into_future()).await else {
+            panic!("it panicked")
+        };
+        assert!(panic.message().contains("taken"), "{}", panic.message());
+    });
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! are stopped too often.
 
 use aioli::{
-    Builder, EventLoop, JoinError, TimeoutError, catch_cancelled, create_task, current_task, defer, finally, sleep,
-    timeout, uncancellable, yield_now,
+    Builder, CancelledError, EventLoop, JoinError, TimeoutError, catch_cancelled, create_task, current_task, defer,
+    finally, sleep, timeout, uncancellable, yield_now,
 };
 use std::{
     future::{Future, pending, poll_fn},
@@ -40,18 +40,27 @@ async fn poll_once(future: &mut Boxed) {
     assert!(polled.is_pending());
 }
 
+/// What the exception handler of the current loop is told from now on.
+fn told() -> Arc<Mutex<Vec<String>>> {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let list = told.clone();
+    EventLoop::current().set_exception_handler(move |error| list.lock().unwrap().push(error.message().to_owned()));
+    told
+}
+
+/// A waker of somebody else's combinator.
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        panic!("a foreign waker");
+    }
+}
+
 #[test]
 fn a_waker_that_panics_when_a_request_comes_is_reported_and_the_worker_goes_on() {
-    struct Panics;
-    impl Wake for Panics {
-        fn wake(self: Arc<Self>) {
-            panic!("a foreign waker");
-        }
-    }
     on_workers(async || {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let list = told.clone();
-        EventLoop::current().set_exception_handler(move |error| list.lock().unwrap().push(error.message().to_owned()));
+        let told = told();
         let task = create_task(async {
             let mut frame = frame();
             let waker = Waker::from(Arc::new(Panics));
@@ -69,6 +78,62 @@ fn a_waker_that_panics_when_a_request_comes_is_reported_and_the_worker_goes_on()
         assert_eq!(create_task(async { 1 }).await.unwrap(), 1);
         assert_eq!(*told.lock().unwrap(), ["a foreign waker"]);
         assert!(matches!(task.await, Err(JoinError::Cancelled)));
+    });
+}
+
+/// A token that a timeout waits for, and that timeout, which is polled with a waker that panics.
+async fn token_with_a_waker_that_panics() -> (CancelledError, Boxed) {
+    let place = Arc::new(Mutex::new(None));
+    let token = place.clone();
+    let mut limited: Boxed = Box::pin(async move {
+        let body = async {
+            *place.lock().unwrap() = catch_cancelled(pending::<()>()).await.err();
+            pending::<()>().await;
+        };
+        assert_eq!(timeout(ms(1), body).await, Err(TimeoutError));
+    });
+    let waker = Waker::from(Arc::new(Panics));
+    loop {
+        assert!(limited.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        if let Some(token) = token.lock().unwrap().take() {
+            return (token, limited);
+        }
+        sleep(ms(1)).await;
+    }
+}
+
+#[test]
+fn a_waker_that_panics_when_a_token_is_dropped_is_reported_and_the_drop_returns() {
+    on_workers(async || {
+        let told = told();
+        let list = told.clone();
+        let task = create_task(async move {
+            let (token, limited) = token_with_a_waker_that_panics().await;
+            list.lock().unwrap().clear();
+            drop(token);
+            assert_eq!(*list.lock().unwrap(), ["a foreign waker"]);
+            // It goes on.
+            limited.await;
+        });
+        task.await.unwrap();
+    });
+}
+
+#[test]
+fn a_waker_that_panics_when_a_token_is_dropped_by_a_panic_is_reported_beside_it() {
+    on_workers(async || {
+        let told = told();
+        let list = told.clone();
+        let task = create_task(async move {
+            let (_token, _limited) = token_with_a_waker_that_panics().await;
+            list.lock().unwrap().clear();
+            panic!("an ordinary panic");
+        });
+        let Err(JoinError::Panicked(panic)) = task.await else {
+            panic!("it panicked")
+        };
+        assert_eq!(panic.message(), "an ordinary panic");
+        assert_eq!(*told.lock().unwrap(), ["a foreign waker"]);
     });
 }
 

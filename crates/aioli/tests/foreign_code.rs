@@ -155,7 +155,12 @@ fn a_wakers_clone_wakes_what_is_waited_for() {
         let tasks = || -> Vec<Task<()>> { (0..3).map(|_| create_task(pending())).collect() };
         let cancel = |tasks: &[Task<()>]| {
             let names: Vec<_> = tasks.iter().map(|task| task.task_ref()).collect();
-            move || names.iter().for_each(|name| assert!(name.cancel()))
+            // The waker is cloned again when one may be over.
+            move || {
+                for name in &names {
+                    let _accepted = name.cancel();
+                }
+            }
         };
         let waited = tasks();
         let meddle = cancel(&waited);

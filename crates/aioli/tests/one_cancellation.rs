@@ -4,11 +4,12 @@
 mod common;
 
 use aioli::{
-    CancelCause, JoinError, TaskGroup, catch_cancelled, create_task, gather, sleep, task::TaskRef, uncancellable,
+    CancelCause, JoinError, TaskGroup, catch_cancelled, create_task, current_task, gather, sleep, task::TaskRef,
+    uncancellable,
 };
-use common::{Log, check, ms, until};
+use common::{LONG, Log, check, ms, on_all, until};
 use std::{
-    future::pending,
+    future::{IntoFuture, pending},
     sync::{Arc, Mutex},
 };
 
@@ -172,5 +173,151 @@ fn a_request_that_was_kept_back_is_passed_on_later() {
         sleep(ms(1)).await;
         task.cancel();
         assert!(matches!(task.await, Err(JoinError::Cancelled)));
+    });
+}
+
+// What is dropped for a cancellation cancels for the same.
+
+#[test]
+fn a_join_that_is_not_yet_awaited_at_the_end_of_a_runtime_cancels_its_task_once() {
+    check(&["cleanup begins", "cleanup ends"], |log| async move {
+        let join = create_task(cleans_up(log)).join();
+        create_task(async move {
+            sleep(LONG).await;
+            let _ = join.await;
+        })
+        .detach();
+        sleep(ms(1)).await;
+    });
+}
+
+#[test]
+fn a_gathering_that_is_not_yet_awaited_at_the_end_of_a_runtime_cancels_its_tasks_once() {
+    check(&["cleanup begins", "cleanup ends"], |log| async move {
+        let all = gather([cleans_up(log)]);
+        create_task(async move {
+            sleep(LONG).await;
+            let _ = all.await;
+        })
+        .detach();
+        sleep(ms(1)).await;
+    });
+}
+
+#[test]
+fn a_group_that_is_not_yet_joined_at_the_end_of_a_runtime_cancels_its_children_once() {
+    check(&["cleanup begins", "cleanup ends"], |log| async move {
+        let group = TaskGroup::new();
+        group.create_task(cleans_up(log)).unwrap();
+        create_task(async move {
+            sleep(LONG).await;
+            let _ = group.join().await;
+        })
+        .detach();
+        sleep(ms(1)).await;
+    });
+}
+
+#[test]
+fn a_group_whose_body_holds_an_unpolled_join_cancels_that_child_once() {
+    check(&["cleanup begins", "cleanup ends", "over"], |log| async move {
+        let of_the_child = log.clone();
+        let child = Arc::new(Mutex::new(None::<TaskRef>));
+        let place = child.clone();
+        let task = create_task(async move {
+            let _ = TaskGroup::scope(async |group| {
+                let task = group.create_task(cleans_up(of_the_child)).unwrap();
+                *place.lock().unwrap() = Some(task.task_ref());
+                let _unpolled = task.into_future();
+                pending::<()>().await;
+                Ok(())
+            })
+            .await;
+        });
+        sleep(ms(1)).await;
+        task.cancel();
+        assert!(matches!(task.await, Err(JoinError::Cancelled)));
+        assert_eq!(child.lock().unwrap().take().unwrap().cancelling(), 1);
+        log.add("over");
+    });
+}
+
+#[test]
+fn a_task_and_a_catcher_that_hold_an_unpolled_join_cancel_its_task_for_what_came_to_them() {
+    let expected = ["cleanup begins", "cleanup ends"].repeat(2);
+    check(&expected, |log| async move {
+        for catches in [false, true] {
+            let inner = create_task(cleans_up(log.clone()));
+            let name = inner.task_ref();
+            let holds = async move {
+                let _unpolled = inner.join();
+                pending::<()>().await;
+            };
+            let outer = create_task(async move {
+                if !catches {
+                    holds.await;
+                } else if let Err(cancelled) = catch_cancelled(holds).await {
+                    cancelled.resume().await;
+                }
+            });
+            sleep(ms(1)).await;
+            let cause = CancelCause::new();
+            assert!(name.cancel_once(&cause));
+            assert!(outer.cancel_once(&cause));
+            assert!(matches!(outer.await, Err(JoinError::Cancelled)));
+            name.finished().await;
+            assert_eq!(name.cancelling(), 1);
+        }
+    });
+}
+
+// What is not known, or comes too late.
+
+#[test]
+fn a_cancellation_that_was_taken_back_before_it_came_may_come_again() {
+    check(&["goes on", "over"], |log| async move {
+        let theirs = log.clone();
+        let task = create_task(async move {
+            let (itself, cause) = (current_task().unwrap(), CancelCause::new());
+            assert!(itself.cancel_once(&cause));
+            assert_eq!(itself.uncancel(), 0);
+            sleep(ms(1)).await;
+            theirs.add("goes on");
+            assert!(itself.cancel_once(&cause));
+            sleep(ms(1)).await;
+            theirs.add("never");
+        });
+        assert!(matches!(task.await, Err(JoinError::Cancelled)));
+        log.add("over");
+    });
+}
+
+#[test]
+fn a_finished_task_takes_no_cancellation_also_if_it_knows_it() {
+    on_all(|| async {
+        let cause = CancelCause::new();
+        let task = create_task(async { catch_cancelled(pending::<()>()).await.unwrap_err().swallow() });
+        sleep(ms(1)).await;
+        assert!(task.cancel_once(&cause));
+        task.finished().await;
+        assert!(!task.cancel_once(&cause));
+        assert!(!task.cancel_once(&CancelCause::new()));
+        assert_eq!(task.cancelling(), 1);
+    });
+}
+
+#[test]
+fn a_cancellation_that_is_refused_leaves_the_reason() {
+    on_all(|| async {
+        let untouched = create_task(async {});
+        untouched.finished().await;
+        assert!(!untouched.cancel_with("too late"));
+        assert_eq!(untouched.cancel_reason(), None);
+
+        let cancelled = create_task(pending::<()>());
+        assert!(cancelled.cancel_with("in time"));
+        cancelled.finished().await;
+        assert!(!cancelled.cancel_with("too late"));
+        assert_eq!(cancelled.cancel_reason().as_deref(), Some("in time"));
     });
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use aioli_executor::{Defer, Scoped, defer, spawn};
+use aioli_executor::{CancelCause, Defer, Scoped, defer, spawn};
 use common::*;
 use std::{
     future::{Future, pending, poll_fn},
@@ -219,7 +219,7 @@ fn a_cancelled_scope_drops_its_body_and_nothing_else() {
                 Poll::Ready(())
             })
             .await;
-            scope.as_mut().drop_body();
+            scope.as_mut().drop_body(&CancelCause::new());
             assert!(log.lines().is_empty(), "the work is done by polling");
             assert_eq!(scope.await, None);
             log.add("scope");
