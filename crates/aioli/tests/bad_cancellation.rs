@@ -8,7 +8,7 @@ use aioli::{
 };
 use common::until;
 use std::{
-    future::{Future, IntoFuture, pending},
+    future::{Future, pending},
     pin::pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},

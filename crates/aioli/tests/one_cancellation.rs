@@ -9,7 +9,7 @@ use aioli::{
 };
 use common::{LONG, Log, check, ms, on_all, until};
 use std::{
-    future::{IntoFuture, pending},
+    future::pending,
     sync::{Arc, Mutex},
 };
 

@@ -7,7 +7,7 @@
 
 mod common;
 
-use aioli_executor::{Handle, JoinError, Scoped, Task, TaskRef, defer, poll_budget, spawn, spawn_local};
+use aioli_executor::{CancelCause, Handle, JoinError, Scoped, Task, TaskRef, defer, poll_budget, spawn, spawn_local};
 use common::*;
 use std::{
     env,
@@ -127,7 +127,7 @@ async fn a_move(world: &World, dice: &mut Dice, depth: u32) {
             }));
             let _ = poll_fn(|cx| Poll::Ready(scope.as_mut().poll(cx))).await;
             if dice.below(2) == 0 {
-                scope.as_mut().drop_body();
+                scope.as_mut().drop_body(&CancelCause::new());
                 assert_eq!(scope.await, None);
             }
         }
