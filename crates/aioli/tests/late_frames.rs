@@ -3,9 +3,7 @@
 
 mod common;
 
-use aioli::{
-    CancelledError, EventLoop, Promise, TaskGroup, catch_cancelled, create_task, finally, race, sleep, timeout,
-};
+use aioli::{CancelledError, EventLoop, TaskGroup, catch_cancelled, create_task, finally, race, sleep, timeout};
 use common::{LONG, Log, check, ms};
 use futures_lite::future::zip;
 use std::future::Future;
@@ -194,36 +192,45 @@ fn a_token_that_wins_a_race_is_waited_for() {
 
 // Timeouts beside a token that is held.
 
-/// One holds the token until somebody beside it is done, who has a timeout of his own; a third one resumes at once.
-async fn a_handler_waits_for_a_timeout_beside_it(log: Log) {
-    let promise = Promise::<()>::new();
-    let handler = async {
+/// One cleans up until 110, beside somebody whose timeout is up at 50; a third one resumes at once.
+async fn cleans_up_beside_a_timeout(log: Log) {
+    let cleanup = async {
         let token = caught().await;
-        log.add("waits");
-        promise.clone().await.unwrap();
-        log.add("clean");
+        log.add("cleanup begins");
+        sleep(ms(100)).await;
+        log.add("cleanup ends");
         token.resume().await;
     };
     let beside = async {
         let answer = timeout(ms(50), sleep(LONG)).await;
         log.add(format!("{answer:?}"));
-        promise.set_result(()).unwrap();
         sleep(LONG).await;
     };
-    zip(handler, zip(async { caught().await.resume().await }, beside)).await;
+    zip(cleanup, zip(async { caught().await.resume().await }, beside)).await;
 }
 
 #[test]
 fn a_timeout_beside_a_held_token_answers() {
-    let expected = ["waits", "Err(TimeoutError)", "clean", "cancelled at 50"];
-    check_cancelled(&expected, a_handler_waits_for_a_timeout_beside_it);
+    let expected = [
+        "cleanup begins",
+        "Err(TimeoutError)",
+        "cleanup ends",
+        "cancelled at 110",
+    ];
+    check_cancelled(&expected, cleans_up_beside_a_timeout);
 }
 
 #[test]
 fn a_timeout_beside_a_held_token_answers_inside_an_outer_catcher() {
-    let expected = ["waits", "Err(TimeoutError)", "clean", "outer", "cancelled at 50"];
+    let expected = [
+        "cleanup begins",
+        "Err(TimeoutError)",
+        "cleanup ends",
+        "outer",
+        "cancelled at 110",
+    ];
     check_cancelled(&expected, |log| async move {
-        let inner = catch_cancelled(a_handler_waits_for_a_timeout_beside_it(log.clone()));
+        let inner = catch_cancelled(cleans_up_beside_a_timeout(log.clone()));
         let token = inner.await.unwrap_err();
         log.add("outer");
         token.resume().await;
