@@ -113,21 +113,26 @@ fn another_cancellation_is_another() {
 }
 
 #[test]
-fn the_same_cancellation_is_none_when_it_comes_again_however_late() {
-    check(&["over"], |log| async move {
-        let task = create_task(async {
-            catch_cancelled(pending::<()>()).await.unwrap_err().swallow();
+fn the_same_cancellation_is_none_until_it_was_swallowed() {
+    check(&["swallowed", "over"], |log| async move {
+        let of_the_task = log.clone();
+        let task = create_task(async move {
+            let token = catch_cancelled(pending::<()>()).await.unwrap_err();
+            catch_cancelled(sleep(ms(10))).await.unwrap();
+            token.swallow();
+            of_the_task.add("swallowed");
             catch_cancelled(pending::<()>()).await.unwrap_err().swallow();
         });
         sleep(ms(1)).await;
         let cause = CancelCause::new();
-        task.cancel_once(&cause);
+        assert!(task.cancel_once(&cause));
         sleep(ms(1)).await;
         // It is known, and nothing comes of it.
         assert!(task.cancel_once(&cause));
-        sleep(ms(1)).await;
+        sleep(ms(20)).await;
         assert!(!task.is_finished());
-        task.cancel();
+        // It is another one now.
+        assert!(task.cancel_once(&cause));
         task.await.unwrap();
         log.add("over");
     });

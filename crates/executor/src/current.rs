@@ -57,19 +57,6 @@ pub(crate) fn context() -> Option<NonNull<RefCell<Context>>> {
     })
 }
 
-/// Whether deferred work is being polled or dropped.
-pub(crate) fn is_in_deferred_work() -> bool {
-    let mut scope = scope();
-    // SAFETY: a scope is named only while somebody up the stack polls or drops it, and then those around it, too.
-    while let Some(inner) = scope.map(|scope| unsafe { scope.as_ref() }) {
-        if !inner.keeps_work() {
-            return true;
-        }
-        scope = inner.outer();
-    }
-    false
-}
-
 /// Restores what was current before.
 pub(crate) struct Restore {
     task: Option<NonNull<Header>>,

@@ -43,30 +43,41 @@ pub(super) fn must_drop(issue: &Arc<Issue>, node: Option<NonNull<Node>>, cx: &Co
 
 /// Starts from the innermost scope: a request that was let go goes on outward. `false`: its scope is not around.
 pub(super) fn forward(request: &Request) -> bool {
+    let Some(task) = current::task() else {
+        request.goes_home();
+        return false;
+    };
     let mut wakes = Wakes::default();
-    let mut found = false;
-    if let Some(task) = current::task() {
-        // SAFETY: the node is in the current task's tree.
-        found = unsafe { tree::forward(innermost(task), request, &mut wakes) };
-    }
+    // SAFETY: the node is in the current task's tree.
+    let found = unsafe { tree::forward(innermost(task), request, &mut wakes) };
     wakes.wake();
     found
 }
 
-/// Whether something between here and the scope that issued the request keeps requests back for as long as it is there.
-pub(super) fn is_walled_in(request: &Request) -> bool {
+/// A request was swallowed here: the same one may come again, and is another one then.
+pub(super) fn forget(request: &Request) {
+    if let (Some(task), Some(origin)) = (current::task(), request.cause().origin) {
+        // SAFETY: `current` names a task only while its runner is up the stack.
+        if let Some(extras) = unsafe { task.as_ref() }.extras() {
+            extras.forget_origin(origin);
+        }
+    }
+}
+
+/// What is between here and the scope that issued the request, and stops requests: a wall, or the deferred work that this is.
+pub(super) fn stopped_by(request: &Request) -> Option<Kind> {
     let mut at = current::task().map(innermost);
     while let Some(node) = at {
         // SAFETY: the node is in the current task's tree, and so are its parents.
         let node = unsafe { node.as_ref() };
         match node.kind() {
-            Kind::Wall => return true,
-            Kind::Frame => return false,
-            _ if node.issues(request) => return false,
+            kind @ (Kind::Wall | Kind::Island) => return Some(kind),
+            Kind::Frame => return None,
+            _ if node.issues(request) => return None,
             _ => at = node.parent(),
         }
     }
-    false
+    None
 }
 
 /// Whether something around the innermost scope is about to unwind through it, so that an answer would come too late: for

@@ -3,9 +3,9 @@
 use super::{
     around,
     issue::{CancelCause, Request},
-    tree::{Place, Wakes},
+    tree::{Kind, Place, Wakes},
 };
-use crate::{Never, current};
+use crate::Never;
 use std::{
     error::Error,
     fmt,
@@ -40,7 +40,7 @@ impl CancelledError {
     ///
     /// As leaving `except asyncio.CancelledError` without `raise`.
     pub fn swallow(mut self) {
-        self.let_go(|_| ());
+        self.let_go(around::forget);
     }
 
     /// Lets the cancellation go on: awaiting this never returns, and what is around is dropped or catches it in turn.
@@ -76,10 +76,7 @@ impl CancelledError {
     fn go_on(&mut self) -> bool {
         let mut found = true;
         self.let_go(|request| {
-            if !around::forward(request) {
-                request.goes_home();
-                found = false;
-            }
+            found &= around::forward(request);
         });
         found
     }
@@ -134,12 +131,18 @@ impl Future for Resume {
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Never> {
         if let Some(mut cancelled) = self.0.take() {
+            let stops = |kind| {
+                cancelled
+                    .requests
+                    .iter()
+                    .any(|request| around::stopped_by(request) == Some(kind))
+            };
             assert!(
-                !current::is_in_deferred_work(),
+                !stops(Kind::Island),
                 "a cancellation cannot go on inside deferred work, which nothing cancels: drop the `CancelledError` there"
             );
             assert!(
-                !cancelled.requests.iter().any(around::is_walled_in),
+                !stops(Kind::Wall),
                 "a cancellation cannot go on inside `uncancellable`, which keeps it back: resume it after that"
             );
             if !cancelled.go_on() {

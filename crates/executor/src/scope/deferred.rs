@@ -135,9 +135,13 @@ impl<F: Future<Output = ()>> Future for Island<F> {
 }
 
 fn island<F: Future<Output = ()> + Send + 'static>(work: F) -> Work {
+    island_in(Variables::capture(), work)
+}
+
+fn island_in<F: Future<Output = ()> + Send + 'static>(context: Option<Variables>, work: F) -> Work {
     Box::pin(Island {
         scope: Scope::new(Kind::Island),
-        context: Variables::capture(),
+        context,
         work: Some(work),
     })
 }
@@ -218,6 +222,8 @@ where
 /// await; put it into an [`uncancellable`](super::uncancellable) if it must not.
 ///
 /// Outside any task the work becomes a task of the running loop; without a loop it is dropped.
+///
+/// The work has a copy of the [context](crate::Context) in which the guard was dropped.
 ///
 /// A panic of the work is reported to the exception handler.
 ///
@@ -337,8 +343,16 @@ where
     pub async fn close(mut self) {
         if let Some((resource, close)) = self.held.take() {
             // As deferred work, which a cancellation does not enter: dropped midway, the rest of it is.
-            let mut closing = defer(island(close(resource)));
-            poll_fn(|cx| closing.work.as_mut().expect("taken below").as_mut().poll(cx)).await;
+            // In place, and so in the context that is current here.
+            let mut closing = defer(island_in(None, close(resource)));
+            poll_fn(|cx| {
+                // Taken out meanwhile: if it panics it is not to be polled again.
+                let mut work = closing.work.take().expect("put back below");
+                let polled = work.as_mut().poll(cx);
+                closing.work = Some(work);
+                polled
+            })
+            .await;
             drop(closing.disarm());
         }
     }

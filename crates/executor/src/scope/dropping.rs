@@ -17,10 +17,10 @@ pub(crate) fn dropping_for<R>(cause: Option<CancelCause>, drop: impl FnOnce() ->
     struct Restore(Option<CancelCause>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            CAUSE.with(|current| current.replace(self.0.take()));
+            let _ = CAUSE.try_with(|current| current.replace(self.0.take()));
         }
     }
-    let _restore = Restore(CAUSE.with(|current| current.replace(cause)));
+    let _restore = Restore(CAUSE.try_with(|current| current.replace(cause)).ok().flatten());
     drop()
 }
 

@@ -1,8 +1,8 @@
 //! The frame of one who awaits a task: a request that comes to it is passed on to the task, and the one who awaits stays.
 
 use super::{
-    around::{forward, innermost, unwinds_around},
-    issue::Request,
+    around::{forget, forward, innermost, unwinds_around},
+    issue::{CancelCause, Request},
     tree::{Kind, Place},
 };
 use crate::{current, task::Header};
@@ -40,9 +40,11 @@ impl JoinFrame {
             .unwrap_or_default()
     }
 
-    /// Whether requests were passed on to the task.
-    pub(crate) fn has_passed_on(&self) -> bool {
-        self.0.as_ref().is_some_and(Place::has_mail)
+    /// That of the newest request that was passed on to the task.
+    pub(crate) fn passed_on_for(&self) -> Option<CancelCause> {
+        let node = self.0.as_ref().and_then(Place::here)?;
+        // SAFETY: the node is the current task's.
+        unsafe { node.as_ref() }.newest_cause()
     }
 
     /// The task has ended, and not as cancelled: what was passed on ends here.
@@ -58,7 +60,10 @@ impl JoinFrame {
         if let Err(place) = place.leave_quietly() {
             // SAFETY: the node is the current task's.
             let mail = place.here().map(|node| unsafe { node.as_ref() }.take_mail());
-            mail.iter().flatten().for_each(Request::release);
+            for request in mail.iter().flatten() {
+                request.release();
+                forget(request);
+            }
         }
     }
 

@@ -128,6 +128,11 @@ impl Root {
         wakes.wake();
     }
 
+    /// That of the newest request that the runner has seen.
+    pub(crate) fn cause(&self) -> Option<CancelCause> {
+        self.issue.borrow().as_ref().map(|issue| issue.cause())
+    }
+
     /// Whether there is deferred work.
     #[inline]
     pub(crate) fn has_deferred(&self) -> bool {

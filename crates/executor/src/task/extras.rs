@@ -40,10 +40,8 @@ struct Shared {
     name: Option<Arc<str>>,
     /// That of the newest request.
     cause: CancelCause,
-    /// Where the newest requests began, so that none counts twice. The newest first.
+    /// Where the newest requests began that were not swallowed, so that none counts twice. The newest first.
     origins: VecDeque<Origin>,
-    /// How many of them the runner has not seen.
-    unseen: usize,
     /// By their numbers, and so in the order in which they came.
     watchers: BTreeMap<u64, Watcher>,
     next_watcher: u64,
@@ -78,7 +76,6 @@ impl Extras {
                 name: None,
                 cause: CancelCause::unknown(),
                 origins: VecDeque::new(),
-                unseen: 0,
                 watchers: BTreeMap::new(),
                 next_watcher: 0,
                 failure: None,
@@ -132,18 +129,14 @@ impl Extras {
         self.shared.lock().cause.clone()
     }
 
-    /// The runner sees what there was.
-    pub(super) fn take_cause(&self) -> CancelCause {
-        let mut shared = self.shared.lock();
-        shared.unseen = 0;
-        shared.cause.clone()
+    /// A request that came from there may come again, and is another one then.
+    pub(crate) fn forget_origin(&self, origin: Origin) {
+        self.shared.lock().origins.retain(|&known| known != origin);
     }
 
-    /// What the runner has not seen was taken back, and may come again.
-    pub(super) fn forget_unseen(&self) {
-        let mut shared = self.shared.lock();
-        let unseen = mem::take(&mut shared.unseen);
-        shared.origins.drain(..unseen);
+    /// The task is not being cancelled any more.
+    pub(super) fn forget_origins(&self) {
+        self.shared.lock().origins.clear();
     }
 
     /// A request is about to come. `false`: it has come before.
@@ -155,7 +148,6 @@ impl Extras {
             }
             shared.origins.truncate(ORIGINS - 1);
             shared.origins.push_front(origin);
-            shared.unseen = (shared.unseen + 1).min(ORIGINS);
         }
         // The newest one counts, and so does that it gives no reason.
         shared.cause = cause;

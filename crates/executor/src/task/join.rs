@@ -141,16 +141,14 @@ impl<T> Join<T> {
     #[cold]
     fn give_up(&mut self, task: Task<T>) {
         let mut raw = task.into_raw();
-        // Never twice for one request.
-        let passed_on = self.frame.has_passed_on();
+        // Never twice for one request, unless the task has swallowed it.
+        let cause = self.frame.passed_on_for().or_else(scope::cause_of_drop);
         // Before the task may be freed: the frame points to it. What came to it goes on outward.
         self.frame.close();
         raw.discard();
         if !raw.is_finished() && current::task() != Some(raw.header) {
-            if !passed_on {
-                // SAFETY: the handle keeps the task.
-                unsafe { raw::cancel(raw.header, scope::cause_of_drop().unwrap_or_else(CancelCause::unknown)) };
-            }
+            // SAFETY: the handle keeps the task.
+            unsafe { raw::cancel(raw.header, cause.unwrap_or_else(CancelCause::unknown)) };
             scope::defer_wait(Settled(raw));
         }
     }

@@ -134,7 +134,7 @@ impl Drop for RawHandle {
 /// Requests that a task be cancelled; see [`TaskRef::cancel`](super::TaskRef::cancel).
 ///
 /// A task may be told of one cancellation by more than one way, or in a circle: by the group that it is in, and by a sibling that
-/// awaits it. It remembers where the newest ones began, and a second telling is none.
+/// awaits it. It remembers where the newest ones began, and a second telling is none, unless it has swallowed the first.
 ///
 /// # Safety
 ///
@@ -201,7 +201,7 @@ pub(crate) unsafe fn kill(header: NonNull<Header>) {
 pub(super) fn uncancel(header: &Header) -> usize {
     let left = header.state.uncancel();
     if let Some(extras) = header.extras().filter(|_| left == 0) {
-        extras.forget_unseen();
+        extras.forget_origins();
         if current::task() == Some(NonNull::from(header)) {
             extras.root.withdraw();
         }

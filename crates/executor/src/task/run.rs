@@ -111,7 +111,10 @@ unsafe fn cancel(header: NonNull<Header>) {
     // SAFETY: by the contract of this function.
     let task = unsafe { header.as_ref() };
     // The end of a runtime tells tasks without extras, and leaves nothing with them.
-    let cause = task.extras().map(Extras::cause).or_else(here::closing_cause);
+    let cause = match task.extras() {
+        Some(extras) => extras.root.cause(),
+        None => here::closing_cause(),
+    };
     // SAFETY: by the contract of this function.
     dropping_for(cause, || unsafe { (task.vtable.cancel)(header) });
 }
@@ -131,7 +134,7 @@ fn is_to_end(header: NonNull<Header>, before: Snapshot, cx: &mut Context<'_>) ->
         Tree::Sole(node) if unsafe { node.as_ref() }.is_gone() => true,
         _ => {
             let extras = task.extras_or_new();
-            !extras.root.ask(cx, extras.take_cause())
+            !extras.root.ask(cx, extras.cause())
         }
     }
 }

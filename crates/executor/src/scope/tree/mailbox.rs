@@ -1,7 +1,7 @@
 //! What comes to a node, and what it issues. Nothing here is locked: it is for the runner, and what it polls.
 
 use super::{Kind, Node};
-use crate::scope::issue::{Issue, Request};
+use crate::scope::issue::{CancelCause, Issue, Request};
 use aioli_primitives::sync::Arc;
 use std::{
     cell::RefMut,
@@ -71,6 +71,11 @@ impl Node {
         self.has_mailbox()
             .map(|mut mailbox| mem::take(&mut mailbox.mail))
             .unwrap_or_default()
+    }
+
+    /// That of the newest request that is here.
+    pub(in crate::scope) fn newest_cause(&self) -> Option<CancelCause> {
+        self.has_mailbox()?.mail.last().map(Request::cause)
     }
 
     pub(in crate::scope) fn parent(&self) -> Option<NonNull<Node>> {

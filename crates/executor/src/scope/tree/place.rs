@@ -160,13 +160,6 @@ impl Place {
         place
     }
 
-    /// Whether something came to the node, as far as the current task owns it.
-    #[inline]
-    pub(in crate::scope) fn has_mail(&self) -> bool {
-        // SAFETY: the node is the current task's.
-        self.here().is_some_and(|node| unsafe { node.as_ref() }.has_mail())
-    }
-
     /// The node, if the current task owns it.
     #[inline]
     pub(in crate::scope) fn here(&self) -> Option<NonNull<Node>> {

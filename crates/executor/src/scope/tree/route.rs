@@ -240,6 +240,9 @@ pub(in crate::scope) unsafe fn forward(from: NonNull<Node>, request: &Request, w
     let around = || std::iter::successors(Some(from), |node| unsafe { node.as_ref() }.parent.get());
     // SAFETY: as above.
     if !around().any(|node| unsafe { node.as_ref() }.issues(request)) {
+        // It unwinds where it is, if it does.
+        request.goes_home();
+        wakes.push(request.issue.take_waker());
         return false;
     }
     for node in around() {
