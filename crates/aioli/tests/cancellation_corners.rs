@@ -2,10 +2,12 @@
 //! are stopped too often.
 
 use aioli::{
-    Builder, CancelledError, EventLoop, JoinError, TimeoutError, catch_cancelled, create_task, current_task, defer,
-    finally, sleep, timeout, uncancellable, yield_now,
+    Builder, CancelledError, EventLoop, JoinError, Runner, TimeoutError, catch_cancelled, closing, create_task,
+    current_task, defer, finally, sleep, timeout, uncancellable, yield_now,
 };
+use futures_lite::future::zip;
 use std::{
+    cell::RefCell,
     future::{Future, pending, poll_fn},
     pin::Pin,
     sync::{
@@ -340,4 +342,86 @@ fn a_second_stop_does_not_interrupt_the_cleanup() {
     });
     assert!(matches!(ended, Err(JoinError::Cancelled)));
     assert!(done.load(SeqCst));
+}
+
+#[test]
+fn a_runner_may_end_with_its_thread() {
+    thread_local! {
+        static RUNNER: RefCell<Option<Runner>> = const { RefCell::new(None) };
+    }
+    let ends = thread::spawn(|| {
+        RUNNER.with(|place| {
+            let mut runner = Builder::new().workers(1).build().unwrap();
+            runner.run(async {
+                let task = create_task(pending::<()>());
+                yield_now().await;
+                task.cancel();
+                assert!(task.await.is_err());
+                // One is left, which is cancelled when the thread's values go.
+                create_task(pending::<()>()).detach();
+                yield_now().await;
+            });
+            place.replace(Some(runner));
+        });
+    });
+    ends.join().unwrap();
+}
+
+#[test]
+fn a_closing_in_place_may_cancel_what_is_in_it() {
+    on_workers(async || {
+        let task = create_task(async {
+            let closes = async { drop(timeout(ms(5), finally(pending::<()>(), async {})).await) };
+            closing((), |()| closes).close().await;
+        });
+        task.await.unwrap();
+    });
+}
+
+#[test]
+fn a_closing_in_place_that_panics_is_over() {
+    on_workers(async || {
+        let polls = Arc::new(Mutex::new(0));
+        let theirs = polls.clone();
+        let task = create_task(async move {
+            let panics = poll_fn(move |_| -> Poll<()> {
+                *theirs.lock().unwrap() += 1;
+                panic!("while closing")
+            });
+            closing((), |()| panics).close().await;
+        });
+        assert!(task.await.unwrap_err().is_panic());
+        assert_eq!(*polls.lock().unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_request_that_was_passed_on_goes_home_from_where_its_scope_is_not() {
+    on_workers(async || {
+        let inner = create_task(async {
+            let token = catch_cancelled(pending::<()>()).await.unwrap_err();
+            sleep(ms(30)).await;
+            token.resume().await;
+        });
+        let place = Arc::new(Mutex::new(Some(inner.join())));
+        let task = create_task(async move {
+            let limited = timeout(
+                ms(10),
+                poll_fn(|cx| {
+                    if let Some(join) = place.lock().unwrap().as_mut() {
+                        assert!(Pin::new(join).poll(cx).is_pending());
+                    }
+                    Poll::<()>::Pending
+                }),
+            );
+            let takes_over = async {
+                sleep(ms(20)).await;
+                let join = place.lock().unwrap().take().unwrap();
+                join.await.unwrap_err()
+            };
+            let (limited, error) = zip(limited, takes_over).await;
+            assert!(limited.is_err() && error.is_cancelled());
+        });
+        task.await.unwrap();
+    });
 }

@@ -5,9 +5,10 @@ mod common;
 
 use aioli::{
     CancelCause, JoinError, TaskGroup, catch_cancelled, create_task, current_task, gather, sleep, task::TaskRef,
-    uncancellable,
+    timeout, uncancellable,
 };
 use common::{LONG, Log, check, ms, on_all, until};
+use futures_lite::future::or;
 use std::{
     future::pending,
     sync::{Arc, Mutex},
@@ -324,5 +325,65 @@ fn a_cancellation_that_is_refused_leaves_the_reason() {
         cancelled.finished().await;
         assert!(!cancelled.cancel_with("too late"));
         assert_eq!(cancelled.cancel_reason().as_deref(), Some("in time"));
+    });
+}
+
+#[test]
+fn a_task_with_a_name_drops_its_group_for_the_cancellation_that_came() {
+    check(&["cleanup begins", "cleanup ends"], |log| async move {
+        let task = create_task(async move {
+            let group = TaskGroup::new();
+            let awaited = group.create_task(cleans_up(log)).unwrap();
+            drop(group.create_task(async move { drop(awaited.await) }));
+            sleep(LONG).await;
+        });
+        task.set_name("owner");
+        sleep(ms(1)).await;
+        task.cancel();
+        assert!(matches!(task.await, Err(JoinError::Cancelled)));
+    });
+}
+
+#[test]
+fn a_group_is_dropped_for_the_cancellation_that_its_owner_let_go_on_and_not_for_a_newer_one() {
+    check(&["over"], |log| async move {
+        let newer = CancelCause::new();
+        let group = TaskGroup::new();
+        let child = group
+            .create_task(async {
+                catch_cancelled(pending::<()>()).await.unwrap_err().resume().await;
+            })
+            .unwrap();
+        let known = newer.clone();
+        let owner = create_task(async move {
+            let _group = group;
+            let token = catch_cancelled(pending::<()>()).await.unwrap_err();
+            current_task().unwrap().cancel_once(&known);
+            token.resume().await;
+        });
+        sleep(ms(1)).await;
+        owner.cancel_once(&CancelCause::new());
+        assert!(matches!(owner.await, Err(JoinError::Cancelled)));
+        assert!(child.is_finished());
+        log.add("over");
+    });
+}
+
+#[test]
+fn a_join_that_is_dropped_cancels_a_task_that_has_swallowed_what_was_passed_on() {
+    check(&["over"], |log| async move {
+        let inner = create_task(async {
+            catch_cancelled(pending::<()>()).await.unwrap_err().swallow();
+            sleep(LONG).await;
+        });
+        let task = create_task(async move {
+            let awaits = async { drop(inner.await) };
+            or(awaits, sleep(ms(50))).await;
+        });
+        sleep(ms(1)).await;
+        task.cancel();
+        // And its end waits for the other one's.
+        timeout(LONG / 2, task).await.unwrap().unwrap();
+        log.add("over");
     });
 }
