@@ -371,7 +371,10 @@ fn a_runner_may_end_with_its_thread() {
 fn a_closing_in_place_may_cancel_what_is_in_it() {
     on_workers(async || {
         let task = create_task(async {
-            let closes = async { drop(timeout(ms(5), finally(pending::<()>(), async {})).await) };
+            let closes = async {
+                let limited = timeout(ms(5), finally(pending::<()>(), async {})).await;
+                assert!(limited.is_err());
+            };
             closing((), |()| closes).close().await;
         });
         task.await.unwrap();
