@@ -30,7 +30,7 @@ export AIOLI_STRESS_ROUNDS
 check "stress, $AIOLI_STRESS_ROUNDS rounds" --test stress -- --nocapture
 # Nested groups and timeouts, cancelled at random, through the facade.
 package=aioli
-for test in scopes bad_cancellation cancellation_corners one_cancellation gather race task_group; do
+for test in scopes bad_cancellation cancellation_corners one_cancellation late_frames gather race task_group; do
     check "$test" --test "$test"
 done
 AIOLI_CHAOS_SECONDS="${AIOLI_CHAOS_SECONDS:-10}"

@@ -62,7 +62,7 @@ impl LiveSet {
 
     /// Cancels those that are doomed, oldest first.
     pub(crate) fn cancel_doomed(&mut self, cause: &CancelCause) {
-        self.doomed.for_each(|task| task.cancel(cause.clone()));
+        self.doomed.for_each(|task| task.cancel(cause));
     }
 
     /// Ends all tasks by force.

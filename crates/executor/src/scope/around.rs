@@ -54,6 +54,12 @@ pub(super) fn forward(request: &Request) -> bool {
     found
 }
 
+/// A request that was passed on was swallowed by the task that had it, and so ends here.
+pub(super) fn swallow(request: &Request) {
+    request.release();
+    forget(request);
+}
+
 /// A request was swallowed here: the same one may come again, and is another one then.
 pub(super) fn forget(request: &Request) {
     if let (Some(task), Some(origin)) = (current::task(), request.cause().origin) {

@@ -1,7 +1,7 @@
 //! The frame of one who awaits a task: a request that comes to it is passed on to the task, and the one who awaits stays.
 
 use super::{
-    around::{forget, forward, innermost, unwinds_around},
+    around::{forward, innermost, swallow, unwinds_around},
     issue::{CancelCause, Request},
     tree::{Kind, Place},
 };
@@ -60,10 +60,7 @@ impl JoinFrame {
         if let Err(place) = place.leave_quietly() {
             // SAFETY: the node is the current task's.
             let mail = place.here().map(|node| unsafe { node.as_ref() }.take_mail());
-            for request in mail.iter().flatten() {
-                request.release();
-                forget(request);
-            }
+            mail.iter().flatten().for_each(swallow);
         }
     }
 

@@ -50,7 +50,7 @@ pub use issue::CancelCause;
 pub use scoped::Scoped;
 
 pub(crate) use deferred::defer_wait;
-pub(crate) use dropping::{cause as cause_of_drop, dropping_for};
+pub(crate) use dropping::{cause as cause_of_drop, dropping_bare, dropping_for};
 pub(crate) use inner::Scope;
 pub(crate) use issue::{Origin, Text};
 pub(crate) use join::JoinFrame;

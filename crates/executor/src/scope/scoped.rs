@@ -52,7 +52,7 @@ fn drop_within<F>(scope: &Scope, mut body: Pin<&mut Option<F>>) {
 /// The same, because of the scope's own cancellation.
 #[cold]
 fn drop_cancelled<F>(scope: &Scope, body: Pin<&mut Option<F>>) {
-    dropping_for(scope.cause(), || drop_within(scope, body));
+    dropping_for(scope.cause().as_ref(), || drop_within(scope, body));
 }
 
 impl<F: Future> Scoped<F> {
@@ -102,7 +102,7 @@ impl<F: Future> Scoped<F> {
     /// Passes on a panic of the body's destructor.
     pub fn drop_body(self: Pin<&mut Self>, cause: &CancelCause) {
         let this = self.project();
-        dropping_for(Some(cause.clone()), || drop_within(this.scope, this.body));
+        dropping_for(Some(cause), || drop_within(this.scope, this.body));
     }
 
     /// Makes this a frame, or keeps it one: a cancellation that comes by is left to it, and wakes `cx`. To be called whenever it

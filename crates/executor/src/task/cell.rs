@@ -411,7 +411,7 @@ pub struct TaskPtr(pub(crate) NonNull<Header>);
 
 impl TaskPtr {
     /// Requests that the task be cancelled, at the end of its runtime. The caller keeps it.
-    pub(crate) fn cancel(self, cause: CancelCause) {
+    pub(crate) fn cancel(self, cause: &CancelCause) {
         // SAFETY: the caller keeps the task.
         unsafe { super::raw::cancel_at_end(self.0, cause) };
     }

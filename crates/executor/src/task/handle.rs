@@ -46,10 +46,7 @@ impl<T> Task<T> {
     ///
     /// `header` is a task whose outcome is of type `Outcome<T>`, and the caller gives the handle's reference.
     pub(super) unsafe fn from_raw(header: NonNull<Header>) -> Self {
-        Self {
-            raw: RawHandle { header },
-            outcome: PhantomData,
-        }
+        Self::from_raw_handle(RawHandle { header })
     }
 
     pub(super) fn into_raw(self) -> RawHandle {

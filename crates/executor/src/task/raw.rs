@@ -168,12 +168,12 @@ pub(crate) unsafe fn cancel(header: NonNull<Header>, cause: CancelCause) -> bool
 /// # Safety
 ///
 /// As [`cancel`].
-pub(super) unsafe fn cancel_at_end(header: NonNull<Header>, cause: CancelCause) {
+pub(super) unsafe fn cancel_at_end(header: NonNull<Header>, cause: &CancelCause) {
     // SAFETY: by the contract of this function.
     unsafe {
         let task = header.as_ref();
         let is_bare = matches!(task.tree(), Tree::Empty) && !task.state.load().is_running();
-        cancel(header, if is_bare { CancelCause::unknown() } else { cause });
+        cancel(header, if is_bare { CancelCause::unknown() } else { cause.clone() });
     }
 }
 

@@ -19,8 +19,8 @@ use super::{
     waker,
 };
 use crate::{
-    current, here,
-    scope::{Node, dropping_for},
+    current,
+    scope::{Node, dropping_bare, dropping_for},
 };
 use std::{
     any::Any,
@@ -110,13 +110,12 @@ fn tend(header: NonNull<Header>, extras: &Extras, before: Snapshot, mut gone: bo
 unsafe fn cancel(header: NonNull<Header>) {
     // SAFETY: by the contract of this function.
     let task = unsafe { header.as_ref() };
-    // The end of a runtime tells tasks without extras, and leaves nothing with them.
-    let cause = match task.extras() {
-        Some(extras) => extras.root.cause(),
-        None => here::closing_cause(),
-    };
     // SAFETY: by the contract of this function.
-    dropping_for(cause, || unsafe { (task.vtable.cancel)(header) });
+    let drop = || unsafe { (task.vtable.cancel)(header) };
+    match task.extras() {
+        Some(extras) => dropping_for(extras.root.cause().as_ref(), drop),
+        None => dropping_bare(drop),
+    }
 }
 
 /// A request has come. `true`: the future is to be dropped.

@@ -92,7 +92,7 @@ impl TaskRef {
     }
 
     /// As [`cancel`](Self::cancel), but a task to which a cancellation of the same cause has come already, by whatever way, is not
-    /// told again: for combinators that cancel several tasks, of which some may await others, or that pass on what came to
+    /// told again, until it has swallowed that one: for combinators that cancel several tasks, of which some may await others, or that pass on what came to
     /// them ([`CancelledError::cause`](crate::CancelledError::cause)).
     ///
     /// asyncio needs no such thing: there, requests that come before the task has run again are one.

@@ -2,7 +2,10 @@
 
 use super::{Kind, Node, Wakes};
 use crate::{
-    scope::issue::{Issue, Request},
+    scope::{
+        around,
+        issue::{Issue, Request},
+    },
     task::{self, Header},
 };
 use aioli_primitives::sync::Arc;
@@ -97,7 +100,7 @@ pub(in crate::scope) unsafe fn pass_on_for_parked(node: NonNull<Node>, wakes: &m
                     Some((true, true)) => child.as_ref().pass_on_mail(node, wakes),
                     Some((true, false)) => {
                         for request in child.as_ref().take_mail() {
-                            request.release();
+                            around::swallow(&request);
                             wakes.keep_request(request);
                         }
                     }
