@@ -3,50 +3,75 @@
 //! Each model says on which change of the code it was seen to fail.
 #![cfg(loom)]
 
+mod common;
+
 use aioli_sync::Event;
-use loom::{sync::Arc, thread};
-use std::{
-    future::Future,
-    pin::pin,
-    sync::Arc as StdArc,
-    task::{Context, Poll, Wake, Waker},
+use common::{
+    block_on::{block_on, poll_once},
+    model_with,
+};
+use loom::{
+    cell::UnsafeCell,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread,
 };
 
-/// Wakes a thread of the model.
-struct Unpark(thread::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: StdArc<Self>) {
-        self.0.unpark();
-    }
+/// Nobody waits, and the event knows.
+fn assert_nobody_waits(event: &Event) {
+    assert!(format!("{event:?}").contains("waiters: 0"));
 }
 
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let waker = Waker::from(StdArc::new(Unpark(thread::current())));
-    loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return value;
-        }
-        thread::park();
-    }
-}
-
-/// A task waits while another sets the event and clears it at once, and a third gives up waiting.
-///
-/// Fails when a waiter looks at the flag and not at the generation (its entry is gone), and when a waiter that is dropped
-/// removes what stands at its old place (another's entry).
+/// One sets the event while another waits for it, and sees what was done before.
 #[test]
-fn set_x_clear_x_wait_x_drop() {
+fn set_x_wait() {
+    loom::model(|| {
+        let shared = Arc::new((Event::new(), UnsafeCell::new(0)));
+        let setter = {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                // SAFETY: nobody reads before the event is set.
+                shared.1.with_mut(|value| unsafe { *value = 7 });
+                shared.0.set();
+            })
+        };
+        block_on(shared.0.wait());
+        // SAFETY: nobody writes after the event is set; that this comes after it is what the model checks.
+        assert_eq!(shared.1.with(|value| unsafe { *value }), 7);
+        setter.join().unwrap();
+        assert_nobody_waits(&shared.0);
+    });
+}
+
+/// One that is in the list is polled, with another waker, while the event is set and cleared.
+#[test]
+fn set_x_clear_x_poll() {
     loom::model(|| {
         let event = Arc::new(Event::new());
         let mut waiting = Box::pin(event.wait());
-        assert!(
-            waiting
-                .as_mut()
-                .poll(&mut Context::from_waker(Waker::noop()))
-                .is_pending()
-        );
+        assert!(poll_once(waiting.as_mut()).is_none());
+        let setter = {
+            let event = event.clone();
+            thread::spawn(move || {
+                event.set();
+                event.clear();
+            })
+        };
+        block_on(waiting);
+        setter.join().unwrap();
+        assert_nobody_waits(&event);
+    });
+}
+
+/// A task waits while another sets the event, clears it at once, and sets it again; and a third gives up waiting.
+#[test]
+fn set_x_clear_x_wait_x_drop() {
+    model_with(3, || {
+        let event = Arc::new(Event::new());
+        let mut waiting = Box::pin(event.wait());
+        assert!(poll_once(waiting.as_mut()).is_none());
         let setter = {
             let event = event.clone();
             thread::spawn(move || {
@@ -62,5 +87,79 @@ fn set_x_clear_x_wait_x_drop() {
         drop(waiting);
         setter.join().unwrap();
         waiter.join().unwrap();
+        assert_nobody_waits(&event);
+    });
+}
+
+/// The one that waits leaves, and finds the list empty, while another comes and the event is pulsed: whoever came before the
+/// pulse is woken by it.
+#[test]
+fn the_last_leaves_x_wait_x_set() {
+    model_with(3, || {
+        let event = Arc::new(Event::new());
+        let mut waiting = Box::pin(event.wait());
+        assert!(poll_once(waiting.as_mut()).is_none());
+        let waiter = {
+            let event = event.clone();
+            thread::spawn(move || block_on(event.wait()))
+        };
+        let setter = {
+            let event = event.clone();
+            thread::spawn(move || event.set())
+        };
+        drop(waiting);
+        waiter.join().unwrap();
+        setter.join().unwrap();
+        assert_nobody_waits(&event);
+    });
+}
+
+/// Two announce a change each, and one waits until it has seen both.
+#[test]
+fn pulse_x_pulse_x_wait() {
+    model_with(3, || {
+        let event = Arc::new(Event::new());
+        let changes = [(), ()].map(|()| Arc::new(AtomicBool::new(false)));
+        let announcers = changes.clone().map(|change| {
+            let event = event.clone();
+            thread::spawn(move || {
+                change.store(true, Relaxed);
+                event.pulse();
+            })
+        });
+        loop {
+            let change = event.wait();
+            if changes.iter().all(|change| change.load(Relaxed)) {
+                break;
+            }
+            block_on(change);
+        }
+        for announcer in announcers {
+            announcer.join().unwrap();
+        }
+        assert_nobody_waits(&event);
+    });
+}
+
+/// An event that is set is cleared by one who looks and waits then, while another announces a change by setting it.
+#[test]
+fn set_again_x_clear_and_wait() {
+    loom::model(|| {
+        let event = Arc::new(Event::new());
+        event.set();
+        let change = Arc::new(AtomicBool::new(false));
+        let setter = {
+            let (event, change) = (event.clone(), change.clone());
+            thread::spawn(move || {
+                change.store(true, Relaxed);
+                event.set();
+            })
+        };
+        event.clear();
+        if !change.load(Relaxed) {
+            block_on(event.wait());
+            assert!(change.load(Relaxed));
+        }
+        setter.join().unwrap();
     });
 }

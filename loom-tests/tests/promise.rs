@@ -3,7 +3,13 @@
 //! Each model says on which change of the code it was seen to fail.
 #![cfg(loom)]
 
+mod common;
+
 use aioli_sync::{Promise, PromiseError};
+use common::{
+    block_on::{block_on, poll_once},
+    model_with,
+};
 use loom::{
     sync::{
         Arc, Mutex,
@@ -11,39 +17,7 @@ use loom::{
     },
     thread,
 };
-use std::{
-    future::{Future, IntoFuture},
-    pin::pin,
-    sync::Arc as StdArc,
-    task::{Context, Poll, Wake, Waker},
-};
-
-/// Wakes a thread of the model.
-struct Unpark(thread::Thread);
-
-impl Wake for Unpark {
-    fn wake(self: StdArc<Self>) {
-        self.0.unpark();
-    }
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
-    let waker = Waker::from(StdArc::new(Unpark(thread::current())));
-    loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return value;
-        }
-        thread::park();
-    }
-}
-
-/// Runs a model with at most three preemptions, which is where all the mutations named below were found.
-fn bounded_model(model: impl Fn() + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
-    builder.check(model);
-}
+use std::future::IntoFuture;
 
 /// One thread gives a result, one cancels, and one adds a callback, gives up one wait and waits again. One of the
 /// first two succeeds, the waiter sees what that one did, and the callback is called once.
@@ -54,7 +28,7 @@ fn bounded_model(model: impl Fn() + Send + Sync + 'static) {
 /// dropped does not look at the generation (it gives up a place that it no longer has).
 #[test]
 fn promise_set_x_await_x_cancel() {
-    bounded_model(|| {
+    model_with(3, || {
         let promise = Promise::new();
         let calls = Arc::new(AtomicUsize::new(0));
         let setter = {
@@ -72,7 +46,7 @@ fn promise_set_x_await_x_cancel() {
             }
         });
         let mut given_up = Box::pin((&promise).into_future());
-        let _ = given_up.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let _ = poll_once(given_up.as_mut());
         drop(given_up);
         let outcome = block_on((&promise).into_future());
         let (set, cancelled) = (setter.join().unwrap(), canceller.join().unwrap());
@@ -93,7 +67,7 @@ fn promise_set_x_await_x_cancel() {
 /// no look at whether there is a caller (both: the order).
 #[test]
 fn complete_x_add_callback_x_add_callback() {
-    bounded_model(|| {
+    model_with(3, || {
         let promise = Promise::new();
         let calls = Arc::new(Mutex::new(Vec::new()));
         let add = |promise: &Promise<()>, name| {

@@ -3,13 +3,15 @@
 use std::future::{Future, IntoFuture};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::DerefMut;
 use std::time::Duration;
 
 use ::aioli::net::{TcpListener, TcpStream};
 use ::aioli::{Builder, EventLoop, Task};
+use ::aioli_sync::{Barrier, Event, Lock, Queue, Semaphore};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Joined, Peer, Spawner};
+use super::{Joined, Peer, Spawner, SyncPeer};
 
 /// aioli with a runner per measurement.
 pub struct Aioli;
@@ -100,6 +102,66 @@ impl Peer for Aioli {
 
     async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
         stream.write_all(bytes).await
+    }
+}
+
+impl SyncPeer for Aioli {
+    type Lock = Lock<usize>;
+    type Semaphore = Semaphore;
+    type Sender = Queue<usize>;
+    type Receiver = Queue<usize>;
+    type Event = Event;
+    type Barrier = Barrier;
+
+    fn new_lock() -> Lock<usize> {
+        Lock::new(0)
+    }
+
+    fn lock(lock: &Lock<usize>) -> impl Future<Output: DerefMut<Target = usize> + Send> + Send {
+        lock.lock()
+    }
+
+    fn new_semaphore(permits: usize) -> Semaphore {
+        Semaphore::new(permits)
+    }
+
+    fn acquire(semaphore: &Semaphore) -> impl Future<Output: Send> + Send {
+        semaphore.acquire()
+    }
+
+    fn new_queue(capacity: usize) -> (Queue<usize>, Queue<usize>) {
+        let queue = Queue::bounded(capacity);
+        (queue.clone(), queue)
+    }
+
+    async fn send(sender: &Queue<usize>, number: usize) {
+        sender.put(number).await.expect("it is never shut down");
+    }
+
+    async fn receive(receiver: &mut Queue<usize>) -> usize {
+        receiver.get().await.expect("it is never shut down")
+    }
+
+    fn new_event() -> Event {
+        Event::new()
+    }
+
+    async fn wait(event: &Event, in_line: impl FnOnce() + Send) {
+        let pulsed = event.wait();
+        in_line();
+        pulsed.await;
+    }
+
+    fn broadcast(event: &Event) {
+        event.pulse();
+    }
+
+    fn new_barrier(parties: usize) -> Barrier {
+        Barrier::new(parties)
+    }
+
+    async fn arrive(barrier: &Barrier) {
+        barrier.wait().await.expect("it is never broken");
     }
 }
 

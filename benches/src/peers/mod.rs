@@ -6,6 +6,7 @@
 mod aioli;
 mod raw;
 mod smol;
+mod sync;
 mod tokio;
 
 use std::future::Future;
@@ -14,6 +15,8 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+
+pub use sync::SyncPeer;
 
 use crate::rows::{self, Row};
 use crate::server;

@@ -7,15 +7,19 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::DerefMut;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use ::async_channel::{self as channel, Receiver, Sender};
+use ::async_lock::{Barrier, Mutex, Semaphore};
+use ::event_listener::{Event, listener};
 use ::smol::io::{AsyncReadExt, AsyncWriteExt};
 use ::smol::net::{TcpListener, TcpStream};
-use ::smol::{Executor, Task, Timer, block_on, channel, future, unblock};
+use ::smol::{Executor, Task, Timer, block_on, future, unblock};
 
-use super::{Peer, Spawner};
+use super::{Peer, Spawner, SyncPeer};
 
 /// smol with an executor of our own.
 pub struct Smol;
@@ -125,6 +129,65 @@ impl Peer for Smol {
 
     async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
         stream.write_all(bytes).await
+    }
+}
+
+impl SyncPeer for Smol {
+    type Lock = Mutex<usize>;
+    type Semaphore = Semaphore;
+    type Sender = Sender<usize>;
+    type Receiver = Receiver<usize>;
+    type Event = Event;
+    type Barrier = Barrier;
+
+    fn new_lock() -> Mutex<usize> {
+        Mutex::new(0)
+    }
+
+    fn lock(lock: &Mutex<usize>) -> impl Future<Output: DerefMut<Target = usize> + Send> + Send {
+        lock.lock()
+    }
+
+    fn new_semaphore(permits: usize) -> Semaphore {
+        Semaphore::new(permits)
+    }
+
+    fn acquire(semaphore: &Semaphore) -> impl Future<Output: Send> + Send {
+        semaphore.acquire()
+    }
+
+    fn new_queue(capacity: usize) -> (Sender<usize>, Receiver<usize>) {
+        channel::bounded(capacity)
+    }
+
+    async fn send(sender: &Sender<usize>, number: usize) {
+        sender.send(number).await.expect("the receiver lives");
+    }
+
+    async fn receive(receiver: &mut Receiver<usize>) -> usize {
+        receiver.recv().await.expect("a sender lives")
+    }
+
+    fn new_event() -> Event {
+        Event::new()
+    }
+
+    async fn wait(event: &Event, in_line: impl FnOnce() + Send) {
+        listener!(event => notified);
+        in_line();
+        notified.await;
+    }
+
+    fn broadcast(event: &Event) {
+        event.notify(usize::MAX);
+    }
+
+    fn new_barrier(parties: usize) -> Barrier {
+        Barrier::new(parties)
+    }
+
+    async fn arrive(barrier: &Barrier) {
+        barrier.wait().await;
     }
 }
 

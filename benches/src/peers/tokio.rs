@@ -6,15 +6,20 @@
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::DerefMut;
 use std::time::Duration;
 
 use ::tokio::io::{AsyncReadExt, AsyncWriteExt};
 use ::tokio::net::{TcpListener, TcpStream};
 use ::tokio::runtime::{Builder, Handle};
+use ::tokio::sync::{
+    Barrier, Mutex, Notify, Semaphore,
+    mpsc::{self, Receiver, Sender},
+};
 use ::tokio::task::{self, JoinHandle};
 use ::tokio::time;
 
-use super::{Joined, Peer, Spawner};
+use super::{Joined, Peer, Spawner, SyncPeer};
 
 /// tokio with one of its two schedulers.
 pub struct Tokio<const MULTI_THREAD: bool>;
@@ -110,6 +115,65 @@ impl<const MULTI_THREAD: bool> Peer for Tokio<MULTI_THREAD> {
 
     async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
         stream.write_all(bytes).await
+    }
+}
+
+impl<const MULTI_THREAD: bool> SyncPeer for Tokio<MULTI_THREAD> {
+    type Lock = Mutex<usize>;
+    type Semaphore = Semaphore;
+    type Sender = Sender<usize>;
+    type Receiver = Receiver<usize>;
+    type Event = Notify;
+    type Barrier = Barrier;
+
+    fn new_lock() -> Mutex<usize> {
+        Mutex::new(0)
+    }
+
+    fn lock(lock: &Mutex<usize>) -> impl Future<Output: DerefMut<Target = usize> + Send> + Send {
+        lock.lock()
+    }
+
+    fn new_semaphore(permits: usize) -> Semaphore {
+        Semaphore::new(permits)
+    }
+
+    fn acquire(semaphore: &Semaphore) -> impl Future<Output: Send> + Send {
+        semaphore.acquire()
+    }
+
+    fn new_queue(capacity: usize) -> (Sender<usize>, Receiver<usize>) {
+        mpsc::channel(capacity)
+    }
+
+    async fn send(sender: &Sender<usize>, number: usize) {
+        sender.send(number).await.expect("the receiver lives");
+    }
+
+    async fn receive(receiver: &mut Receiver<usize>) -> usize {
+        receiver.recv().await.expect("a sender lives")
+    }
+
+    fn new_event() -> Notify {
+        Notify::new()
+    }
+
+    async fn wait(event: &Notify, in_line: impl FnOnce() + Send) {
+        let notified = event.notified();
+        in_line();
+        notified.await;
+    }
+
+    fn broadcast(event: &Notify) {
+        event.notify_waiters();
+    }
+
+    fn new_barrier(parties: usize) -> Barrier {
+        Barrier::new(parties)
+    }
+
+    async fn arrive(barrier: &Barrier) {
+        barrier.wait().await;
     }
 }
 

@@ -1,16 +1,24 @@
 //! The workloads: one file each, written once against [`Peer`].
 //!
 //! A row warms up, measures, and returns one figure per metric; repetition and statistics are the harness's. Where tasks
-//! talk to each other they use `futures-channel`, which knows no runtime: the rows compare schedulers, not channels.
+//! talk to each other they use `futures-channel`, which knows no runtime, so that those rows compare schedulers and nothing
+//! else; but the rows that are about locks, queues and their kind use each runtime's own ([`SyncPeer`]).
 
+mod barrier;
 mod blocking;
 mod cancel;
 mod chained_spawn;
 mod echo;
+mod event;
 mod fan_out;
 mod gather;
 mod idle_tasks;
+mod lock;
+mod lock_contended;
 mod ping_pong;
+mod queue;
+mod semaphore;
+mod semaphore_contended;
 mod sleeps;
 mod spawn_join;
 mod spawn_outside;
@@ -24,7 +32,7 @@ use std::future::Future;
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::peers::{Peer, PeerId};
+use crate::peers::{Peer, PeerId, SyncPeer};
 
 /// A workload, for one peer.
 pub struct Row {
@@ -104,7 +112,7 @@ impl Setting {
 }
 
 /// All rows, in the order of the table.
-pub fn all<P: Peer>() -> Vec<Row> {
+pub fn all<P: SyncPeer>() -> Vec<Row> {
     let mut rows = vec![
         spawn_join::row::<P>(),
         spawn_outside::row::<P>(),
@@ -121,6 +129,17 @@ pub fn all<P: Peer>() -> Vec<Row> {
         wake_latency::row::<P>(),
         blocking::row::<P>(),
         start_stop::row::<P>(),
+        lock::row::<P>(),
+        lock_contended::row::<P>("lock_contended", false),
+        lock_contended::row::<P>("lock_held", true),
+        semaphore::row::<P>(),
+        semaphore_contended::row::<P>("semaphore_contended", false),
+        semaphore_contended::row::<P>("semaphore_held", true),
+        queue::row::<P>("queue_1_1", 1, 100),
+        queue::row::<P>("queue_8_1", 8, 100),
+        queue::row::<P>("queue_1_1_small", 1, 1),
+        event::row::<P>(),
+        barrier::row::<P>(),
     ];
     rows.extend(network());
     rows

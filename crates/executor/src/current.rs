@@ -1,14 +1,13 @@
-//! What this thread is polling: the task, the innermost scope, and what is left of the poll's budget.
+//! What this thread is polling: the task and the innermost scope. With it goes the poll's budget.
 //!
 //! It is found through a thread-local and not through the waker, because combinators replace wakers, and not through
 //! arguments, because signatures are the user's. Set around each poll and each drop of a future; nobody else writes.
 
 use crate::{context::Context, scope::Scope, task::Header};
-use aioli_primitives::thread_local;
+use aioli_primitives::{budget, thread_local};
 use std::{
     cell::{Cell, RefCell},
     ptr::NonNull,
-    task::Poll,
 };
 
 /// How many operations a poll may complete before it has to yield.
@@ -22,12 +21,11 @@ struct Current {
     scope: Cell<Option<NonNull<Scope>>>,
     /// That of the innermost [`Context::run`](crate::Context::run), and the task that was current when it began.
     context: Cell<Option<EnteredContext>>,
-    budget: Cell<u32>,
 }
 
 thread_local! {
     static CURRENT: Current =
-        Current { task: Cell::new(None), scope: Cell::new(None), context: Cell::new(None), budget: Cell::new(u32::MAX) };
+        Current { task: Cell::new(None), scope: Cell::new(None), context: Cell::new(None) };
 }
 
 /// The task that this thread is polling.
@@ -78,10 +76,10 @@ impl Drop for Restore {
         CURRENT.with(|current| {
             current.task.set(self.task);
             current.scope.set(self.scope);
-            if let Some(budget) = self.budget {
-                current.budget.set(budget);
-            }
         });
+        if let Some(left) = self.budget {
+            budget::replace(left);
+        }
     }
 }
 
@@ -91,7 +89,7 @@ pub(crate) fn enter(task: NonNull<Header>) -> Restore {
     CURRENT.with(|current| Restore {
         task: current.task.replace(Some(task)),
         scope: current.scope.take(),
-        budget: Some(current.budget.replace(BUDGET)),
+        budget: Some(budget::replace(BUDGET)),
     })
 }
 
@@ -100,7 +98,7 @@ pub(crate) fn leave() -> Restore {
     CURRENT.with(|current| Restore {
         task: current.task.take(),
         scope: current.scope.take(),
-        budget: None,
+        budget: Some(budget::replace(budget::UNLIMITED)),
     })
 }
 
@@ -129,24 +127,4 @@ impl Drop for RestoreContext {
     fn drop(&mut self) {
         CURRENT.with(|current| current.context.set(self.0));
     }
-}
-
-/// Takes one operation from the budget of the current poll; every leaf operation (a read, a timer, a join) begins so.
-///
-/// When the budget is used up, the task is woken and the answer is `Pending`: the operation is not to be tried in this
-/// poll. So a task whose operations are always ready still lets others run.
-#[inline]
-pub fn poll_budget(cx: &mut std::task::Context<'_>) -> Poll<()> {
-    CURRENT.with(|current| match current.budget.get().checked_sub(1) {
-        // Outside any task there is nobody to give way to.
-        _ if current.task.get().is_none() => Poll::Ready(()),
-        Some(rest) => {
-            current.budget.set(rest);
-            Poll::Ready(())
-        }
-        None => {
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-    })
 }

@@ -78,7 +78,7 @@ mod worker;
 pub use blocking::{ThreadConfig, ThreadHook};
 pub use builder::{TaskBuilder, spawn_fallible};
 pub use context::{Context, ContextToken, ContextVar};
-pub use current::poll_budget;
+pub use aioli_primitives::budget::poll as poll_budget;
 pub use driver::Driver;
 pub use executor::{Config, Executor, Handle, MAX_WORKERS};
 pub use here::{no_loop, spawn, spawn_local, with_driver, worker_index};

@@ -20,6 +20,8 @@
 //! [`with_mut`](cell::UnsafeCell::with_mut), so that loom sees each access; and a protocol that needs a total order
 //! writes it as `fence(SeqCst)`, the only sequentially consistent operation that loom models faithfully.
 
+pub mod budget;
+
 #[cfg(loom)]
 mod modelled;
 #[cfg(not(loom))]

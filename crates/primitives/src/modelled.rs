@@ -111,12 +111,31 @@ pub mod cell {
 
 /// Threads.
 pub mod thread {
-    pub use loom::thread::{Builder, JoinHandle, current, park, spawn, yield_now};
+    pub use loom::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
 }
 
 /// Hints for busy waiting.
 pub mod hint {
     pub use loom::hint::spin_loop;
+
+    /// Waits for what another thread is in the middle of, and gives what was found then.
+    ///
+    /// Two threads that wait for a third could do so for any number of rounds, and each would be one more program to execute. So who has
+    /// looked in vain a few times ends the search: this execution is finished, and those that begin as it did are not tried.
+    pub fn spin_until<T>(mut found: impl FnMut() -> Option<T>) -> T {
+        const ROUNDS: usize = 3;
+        let mut rounds = 0;
+        loop {
+            if let Some(found) = found() {
+                return found;
+            }
+            rounds += 1;
+            if rounds == ROUNDS {
+                loom::skip_branch();
+            }
+            loom::thread::yield_now();
+        }
+    }
 }
 
 /// Work-stealing queues: lists behind a lock.

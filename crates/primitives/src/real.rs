@@ -51,12 +51,32 @@ pub mod cell {
 
 /// Threads.
 pub mod thread {
-    pub use std::thread::{Builder, JoinHandle, current, park, spawn, yield_now};
+    pub use std::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
 }
 
 /// Hints for busy waiting.
 pub mod hint {
     pub use std::hint::spin_loop;
+
+    /// Waits for what another thread is in the middle of, and gives what was found then.
+    ///
+    /// Only for what takes that thread a few instructions: if it is taken off its processor, this one yields its own.
+    #[inline]
+    pub fn spin_until<T>(mut found: impl FnMut() -> Option<T>) -> T {
+        const SPINS: usize = 32;
+        for _ in 0..SPINS {
+            if let Some(found) = found() {
+                return found;
+            }
+            spin_loop();
+        }
+        loop {
+            std::thread::yield_now();
+            if let Some(found) = found() {
+                return found;
+            }
+        }
+    }
 }
 
 /// Work-stealing queues.

@@ -2,21 +2,62 @@
 //!
 //! # Protocol
 //!
-//! A lock guards the flag and the [waiters](crate::waiters). A waiter is done when all have been woken since it was made,
-//! whatever the flag says by then: so a `clear` that follows a `set` at once does not take the wake-up back. Wakers
-//! are called, and dropped, with the lock released.
+//! One word holds the flag `SET`, the flag `WAITED`, and the *generation*, which counts how often those who wait were to be
+//! woken. A waiter remembers the generation in which [`Event::wait`] was called, and is done when the event is set, or the
+//! generation another: so a `clear` that follows a `set` at once takes no wake-up back.
+//!
+//! The lock guards the [list](crate::wait_list) of those who wait, and `WAITED`: that is set exactly while the list is not
+//! empty, but for moments in which somebody has the lock.
+//!
+//! * `set` is one step, also when the event is set already: then it changes nothing, and publishes what its caller did
+//!   before. Otherwise it sets the flag and raises the generation; `pulse` raises the generation only. `clear` takes the flag
+//!   back.
+//! * Whoever wants to wait takes the lock, finds the word unset and of its generation still, with `WAITED` set or in
+//!   the step that sets it, and is in the list when the lock is released; it wants that generation. So the list is in the
+//!   order of the generations.
+//! * Whoever raised the generation, and found `WAITED` set in that step, takes the lock and serves those of the generations
+//!   before: nobody else, for who is of the new one came later. Whoever empties the list clears `WAITED`.
+//! * A waiter that is polled between that step and its turn leaves the list.
+//!
+//! No wake-up is lost, because both look at one word: either `set` comes first, and who wants to wait finds it; or
+//! `WAITED` does, and `set` finds that. It cannot be cleared in between under a waiter that is in the list.
+//!
+//! What was done before a `set` or `pulse` happens before what those do who see it: those two are Releases, all changes of
+//! the word are read-modify-writes, and every look at it is an Acquire, which so is with all who released it before. A waiter that is
+//! served was acquainted with who served it by [its own word](crate::wait_list). A `clear` acquires too, because what was set
+//! before it does not wake anybody after it: who clears, looks and waits has to see by the look why there was a `set`. And it
+//! releases, for those who see that the event is clear.
 
 use crate::{
+    batches::serve_in_batches,
+    const_fn::const_fn,
     panics::FirstPanic,
-    waiters::{Place, Waiters},
+    wait_list::{Line, Look, Place, WaitList},
 };
-use aioli_primitives::sync::{Mutex, MutexGuard};
+use aioli_primitives::{
+    budget,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{
+            AtomicU64,
+            Ordering::{AcqRel, Acquire, Relaxed, Release},
+        },
+    },
+};
+use pin_project_lite::pin_project;
 use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
+
+/// The flag.
+const SET: u64 = 1;
+/// Somebody waits.
+const WAITED: u64 = 2;
+/// One generation.
+const GENERATION: u64 = 4;
 
 /// A flag that any number of tasks can wait for. As `asyncio.Event`.
 ///
@@ -32,22 +73,18 @@ use std::{
 /// # });
 /// ```
 pub struct Event {
-    state: Mutex<State>,
-}
-
-struct State {
-    set: bool,
-    waiters: Waiters,
+    word: AtomicU64,
+    waiters: Mutex<WaitList>,
 }
 
 impl Event {
-    /// An event whose flag is not set.
-    pub fn new() -> Self {
-        Self {
-            state: Mutex::new(State {
-                set: false,
-                waiters: Waiters::new(),
-            }),
+    const_fn! {
+        /// An event whose flag is not set.
+        pub const fn new() -> Self {
+            Self {
+                word: AtomicU64::new(0),
+                waiters: Mutex::new(WaitList::new()),
+            }
         }
     }
 
@@ -57,9 +94,16 @@ impl Event {
     ///
     /// With the first panic of a foreign waker, after all have been woken.
     pub fn set(&self) {
-        let mut state = self.state.lock();
-        if !std::mem::replace(&mut state.set, true) {
-            wake_all(state);
+        // Relaxed: the step below decides.
+        let mut word = self.word.load(Relaxed);
+        loop {
+            let is_set = word & SET != 0;
+            let next = if is_set { word } else { (word | SET) + GENERATION };
+            match self.word.compare_exchange_weak(word, next, Release, Relaxed) {
+                Ok(_) if is_set => return,
+                Ok(_) => return self.raised(next),
+                Err(now) => word = now,
+            }
         }
     }
 
@@ -89,17 +133,17 @@ impl Event {
     ///
     /// As `set`.
     pub fn pulse(&self) {
-        wake_all(self.state.lock());
+        self.raised(self.word.fetch_add(GENERATION, Release) + GENERATION);
     }
 
     /// Takes the flag back: who waits from now on waits for the next [`set`](Self::set). As `Event.clear()` in asyncio.
     pub fn clear(&self) {
-        self.state.lock().set = false;
+        self.word.fetch_and(!SET, AcqRel);
     }
 
     /// Whether the flag is set.
     pub fn is_set(&self) -> bool {
-        self.state.lock().set
+        self.word.load(Acquire) & SET != 0
     }
 
     /// Waits until the flag is set; no time at all if it is. A later [`clear`](Self::clear) does not take a wake-up
@@ -111,20 +155,91 @@ impl Event {
     /// Nothing is lost when it is dropped.
     pub fn wait(&self) -> EventWait<'_> {
         EventWait {
-            event: self,
-            called: self.state.lock().waiters.generation(),
-            place: None,
+            place: Place::new(self),
+            called: generation(self.word.load(Acquire)),
+        }
+    }
+
+    /// Whether who has called in this generation is done.
+    fn is_done(&self, called: u64) -> bool {
+        done(self.word.load(Acquire), called)
+    }
+
+    /// The generation was raised, which made the word this.
+    #[inline]
+    fn raised(&self, word: u64) {
+        if word & WAITED != 0 {
+            self.wake_before(generation(word));
+        }
+    }
+
+    /// Wakes those who wait since a generation before this one.
+    #[cold]
+    fn wake_before(&self, generation: u64) {
+        let mut panics = FirstPanic::default();
+        serve_in_batches(&self.waiters, self.waiters.lock(), &mut panics, |waiters, wakers| {
+            waiters.serve_while(wakers, |called| is_before(called, generation).then_some(0));
+            self.forget_if_empty(waiters);
+        });
+        panics.resume();
+    }
+
+    /// With the lock: clears the flag `WAITED` if nobody waits.
+    fn forget_if_empty(&self, waiters: &WaitList) {
+        if waiters.is_empty() {
+            // Relaxed: it hands nothing over, and the lock orders it with those who set it.
+            self.word.fetch_and(!WAITED, Relaxed);
+        }
+    }
+
+    /// With the lock: has the flag `WAITED` set, unless whoever has called in this generation is done.
+    fn look(&self, called: u64) -> Look<()> {
+        let mut word = self.word.load(Acquire);
+        loop {
+            if done(word, called) {
+                return Look::Ready(());
+            }
+            if word & WAITED != 0 {
+                // Whoever sets it from now on finds the flag. Who did so before has not had the lock yet, or this would see it.
+                return Look::Wait(called as usize);
+            }
+            // Relaxed: who waits has acquired nothing. Acquire when it fails, because it may be done then.
+            match self.word.compare_exchange_weak(word, word | WAITED, Relaxed, Acquire) {
+                Ok(_) => return Look::Wait(called as usize),
+                Err(now) => word = now,
+            }
         }
     }
 }
 
-/// Wakes all who wait, with the lock released.
-fn wake_all(mut state: MutexGuard<'_, State>) {
-    let woken = state.waiters.take();
-    drop(state);
-    let mut panics = FirstPanic::default();
-    woken.wake(&mut panics);
-    panics.resume();
+fn generation(word: u64) -> u64 {
+    word / GENERATION
+}
+
+fn done(word: u64, called: u64) -> bool {
+    word & SET != 0 || generation(word) != called
+}
+
+/// Whether a waiter of the generation `called` came before that one. As much of them as a waiter can hold.
+fn is_before(called: usize, generation: u64) -> bool {
+    (generation as usize).wrapping_sub(called) as isize > 0
+}
+
+// SAFETY: there is one lock, and one list in it.
+unsafe impl Line for &Event {
+    type State = WaitList;
+
+    fn state(&self) -> &Mutex<WaitList> {
+        &self.waiters
+    }
+
+    fn waiters(state: &mut WaitList) -> &mut WaitList {
+        state
+    }
+
+    fn left(&self, waiters: MutexGuard<'_, WaitList>, _served: Option<usize>) {
+        self.forget_if_empty(&waiters);
+    }
 }
 
 impl Default for Event {
@@ -135,60 +250,53 @@ impl Default for Event {
 
 impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.state.lock();
         f.debug_struct("Event")
-            .field("set", &state.set)
-            .field("waiters", &state.waiters.len())
+            .field("set", &self.is_set())
+            .field("waiters", &self.waiters.lock().len())
             .finish()
     }
 }
 
-/// Waits for an [`Event`]. Made by [`Event::wait`].
-#[must_use = "futures do nothing unless awaited"]
-pub struct EventWait<'a> {
-    event: &'a Event,
-    /// The generation in which [`Event::wait`] was called.
-    called: u64,
-    /// Once it waits.
-    place: Option<Place>,
+pin_project! {
+    /// Waits for an [`Event`]. Made by [`Event::wait`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct EventWait<'a> {
+        #[pin]
+        place: Place<&'a Event>,
+        // The generation in which `Event::wait` was called.
+        called: u64,
+    }
 }
 
 impl Future for EventWait<'_> {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let waker = cx.waker().clone();
-        let mut state = self.event.state.lock();
-        let done = match &self.place {
-            Some(place) => state.waiters.were_woken_since(place),
-            None => state.set || state.waiters.generation() != self.called,
-        };
-        if done {
-            self.place = None;
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let (event, called) = (*this.place.line(), *this.called);
+        if this.place.is_taken() {
+            if this.place.as_mut().poll_served(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if !event.is_done(called) {
+                return Poll::Pending;
+            }
+            // Whoever set the event has not come to this one yet.
+            this.place.leave();
             return Poll::Ready(());
         }
-        let unused = state.waiters.wait(&mut self.place, waker);
-        drop(state);
-        drop(unused);
-        Poll::Pending
-    }
-}
-
-impl Drop for EventWait<'_> {
-    fn drop(&mut self) {
-        if let Some(place) = self.place.take() {
-            let mut state = self.event.state.lock();
-            let unused = state.waiters.leave(place);
-            drop(state);
-            drop(unused);
+        ready!(budget::poll(cx));
+        if event.is_done(called) {
+            return Poll::Ready(());
         }
+        this.place.poll_enter(cx, |event, _| event.look(called))
     }
 }
 
 impl fmt::Debug for EventWait<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventWait")
-            .field("waiting", &self.place.is_some())
+            .field("waiting", &self.place.is_taken())
             .finish_non_exhaustive()
     }
 }

@@ -11,12 +11,32 @@
 //! assert!(ready.is_set());
 //! ```
 
+mod barrier;
+mod batches;
+mod block_on;
+mod condition;
+mod const_fn;
 mod event;
 mod invalid_state;
+mod lock;
+mod once_cell;
 mod panics;
+mod permits;
 mod promise;
-mod waiters;
+mod queue;
+mod rw_lock;
+mod semaphore;
+mod wait_list;
 
+pub use barrier::{Barrier, BrokenBarrierError};
+pub use condition::Condition;
 pub use event::{Event, EventWait};
 pub use invalid_state::InvalidStateError;
+pub use lock::{Lock, LockGuard, OwnedLockGuard};
+pub use once_cell::OnceCell;
 pub use promise::{CallbackId, Exception, Promise, PromiseError, PromiseFinished, PromiseLoop, PromiseWait};
+pub use queue::{
+    Fifo, GetNowaitError, Lifo, LifoQueue, Order, Priority, PriorityQueue, PutNowaitError, Queue, QueueShutDown, QueueStream,
+};
+pub use rw_lock::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use semaphore::{BoundedSemaphore, OwnedSemaphorePermit, Semaphore, SemaphorePermit};

@@ -1,10 +1,12 @@
 //! `Event`, behaviour by behaviour.
 
-use aioli_sync::Event;
+mod woken;
+
+use aioli_sync::{Event, EventWait};
 use futures_lite::future::{block_on, poll_once};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -12,6 +14,7 @@ use std::{
     task::{Context, Wake, Waker},
     thread,
 };
+use woken::{Log, calling, poll, poll_with};
 
 #[test]
 fn waiting_for_an_event_that_is_set_takes_no_time() {
@@ -46,29 +49,145 @@ fn what_comes_between_the_call_and_the_first_poll_wakes() {
 
 #[test]
 fn waiters_are_woken_in_the_order_in_which_they_came() {
-    struct Name(usize, Arc<Mutex<Vec<usize>>>);
-    impl Wake for Name {
+    let (event, log) = (Event::new(), Log::default());
+    let wait = |number| {
+        let mut waiting = Box::pin(event.wait());
+        assert!(poll_with(waiting.as_mut(), &log.waker(number)).is_pending());
+        Some(waiting)
+    };
+    let mut waiting: Vec<_> = (0..100).map(wait).collect();
+    // Some leave, and the next to come may have their memory, but not their turn.
+    for gone in [0, 41, 42, 99] {
+        waiting[gone] = None;
+    }
+    waiting.push(wait(100));
+    event.set();
+    let expected: Vec<_> = (0..=100).filter(|number| ![0, 41, 42, 99].contains(number)).collect();
+    assert_eq!(log.take(), expected);
+    for mut waiting in waiting.into_iter().flatten() {
+        assert!(poll(waiting.as_mut()).is_ready());
+    }
+    event.set();
+    assert!(log.take().is_empty());
+}
+
+#[test]
+fn whoever_comes_after_the_set_is_not_woken_by_it() {
+    const COUNT: usize = 100;
+    let (event, log) = (Arc::new(Event::new()), Log::default());
+    // Each waits again as soon as it is woken; so those who come while it goes on could keep it going for ever.
+    type Again = Pin<Box<dyn Future<Output = ()> + Send>>;
+    let again: Arc<Mutex<Vec<Again>>> = Arc::default();
+    let waker = |number| {
+        let (event, log, again) = (event.clone(), log.clone(), Arc::downgrade(&again));
+        calling(move || {
+            log.write(number);
+            let event = event.clone();
+            let mut waiting: Again = Box::pin(async move { event.wait().await });
+            assert!(poll_with(waiting.as_mut(), &log.waker(COUNT)).is_pending());
+            again.upgrade().unwrap().lock().unwrap().push(waiting);
+        })
+    };
+    let mut waiting: Vec<_> = (0..COUNT).map(|_| Box::pin(event.wait())).collect();
+    for (number, waiting) in waiting.iter_mut().enumerate() {
+        assert!(poll_with(waiting.as_mut(), &waker(number)).is_pending());
+    }
+    event.pulse();
+    assert_eq!(log.take(), (0..COUNT).collect::<Vec<_>>());
+    let again = std::mem::take(&mut *again.lock().unwrap());
+    assert_eq!(again.len(), COUNT);
+    assert_eq!(format!("{event:?}"), "Event { set: false, waiters: 100 }");
+    event.set();
+    assert_eq!(log.take(), [COUNT; COUNT]);
+}
+
+#[test]
+fn a_waiter_that_is_polled_before_its_turn_is_done_and_has_no_turn() {
+    let (event, log) = (Arc::new(Event::new()), Log::default());
+    let mut waiting: Vec<_> = (0..100).map(|_| Box::pin(event.wait())).collect();
+    let last: Arc<Mutex<Pin<Box<dyn Future<Output = ()> + Send>>>> = {
+        let event = event.clone();
+        Arc::new(Mutex::new(Box::pin(async move { event.wait().await })))
+    };
+    let polls_last = {
+        let (log, last) = (log.clone(), Arc::downgrade(&last));
+        calling(move || {
+            let last = last.upgrade().unwrap();
+            assert!(poll(last.lock().unwrap().as_mut()).is_ready());
+            log.write(100);
+        })
+    };
+    for (number, waiting) in waiting.iter_mut().enumerate() {
+        let waker = if number == 0 { polls_last.clone() } else { log.waker(number) };
+        assert!(poll_with(waiting.as_mut(), &waker).is_pending());
+    }
+    assert!(poll_with(last.lock().unwrap().as_mut(), &log.waker(7)).is_pending());
+    event.pulse();
+    let expected: Vec<_> = [100].into_iter().chain(1..100).collect();
+    assert_eq!(log.take(), expected);
+    assert_eq!(format!("{event:?}"), "Event { set: false, waiters: 0 }");
+}
+
+#[test]
+fn wakers_may_use_the_event() {
+    /// Uses it also when it is dropped.
+    struct Uses(Arc<Event>);
+    impl Wake for Uses {
         fn wake(self: Arc<Self>) {
-            self.1.lock().unwrap().push(self.0);
+            assert!(self.0.is_set());
+            self.0.clear();
+            assert!(poll(pin!(self.0.wait())).is_pending());
+            self.0.pulse();
+            self.0.set();
         }
     }
-    let event = Event::new();
-    let woken = Arc::new(Mutex::new(Vec::new()));
-    let mut waiting: Vec<_> = (0..5).map(|_| Some(Box::pin(event.wait()))).collect();
-    let poll = |waiting: &mut Option<std::pin::Pin<Box<aioli_sync::EventWait<'_>>>>, name| {
-        let waker = Waker::from(Arc::new(Name(name, woken.clone())));
-        let waiting = waiting.as_mut().unwrap().as_mut();
-        assert!(waiting.poll(&mut Context::from_waker(&waker)).is_pending());
-    };
-    for (name, waiting) in waiting.iter_mut().enumerate() {
-        poll(waiting, name);
+    impl Drop for Uses {
+        fn drop(&mut self) {
+            self.0.pulse();
+        }
     }
-    // One leaves, and the next to come takes its memory, but not its turn.
-    waiting[1] = None;
-    let mut late = Some(Box::pin(event.wait()));
-    poll(&mut late, 5);
+    let event = Arc::new(Event::new());
+    let waker = || Waker::from(Arc::new(Uses(event.clone())));
+    let mut goes = Box::pin(event.wait());
+    assert!(poll_with(goes.as_mut(), &waker()).is_pending());
+    drop(goes);
+    let mut waiting = [(); 2].map(|()| Box::pin(event.wait()));
+    for waiting in &mut waiting {
+        assert!(poll_with(waiting.as_mut(), &waker()).is_pending());
+    }
     event.set();
-    assert_eq!(*woken.lock().unwrap(), [0, 2, 3, 4, 5]);
+    assert!(event.is_set());
+    for waiting in &mut waiting {
+        assert!(poll(waiting.as_mut()).is_ready());
+    }
+}
+
+#[test]
+fn waiting_takes_of_the_budget_of_the_poll() {
+    let (event, log) = (Event::new(), Log::default());
+    event.set();
+    let mut waiting = pin!(event.wait());
+    let before = aioli_primitives::budget::replace(0);
+    assert!(poll_with(waiting.as_mut(), &log.waker(1)).is_pending());
+    assert_eq!(log.take(), [1]);
+    aioli_primitives::budget::replace(before);
+    assert!(poll(waiting).is_ready());
+}
+
+#[test]
+fn it_is_shared_among_threads_and_shown() {
+    fn check<T: Send + Sync>(_: &T) {}
+    static EVENT: Event = Event::new();
+    check(&EVENT);
+    let mut waiting = Box::pin(EVENT.wait());
+    check(&waiting);
+    let shown = |waiting: &EventWait<'_>| format!("{waiting:?}");
+    assert_eq!(shown(&waiting), "EventWait { waiting: false, .. }");
+    assert!(poll(waiting.as_mut()).is_pending());
+    assert_eq!(shown(&waiting), "EventWait { waiting: true, .. }");
+    assert_eq!(format!("{EVENT:?}"), "Event { set: false, waiters: 1 }");
+    drop(waiting);
+    assert_eq!(format!("{EVENT:?}"), "Event { set: false, waiters: 0 }");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `Promise`, behaviour by behaviour.
 
+mod woken;
+
 use aioli_sync::{Exception, InvalidStateError, Promise, PromiseError, PromiseLoop};
 use futures_lite::future::{block_on, poll_once};
 use std::{
@@ -202,22 +204,63 @@ fn waiters_are_woken_in_the_order_in_which_they_came_and_before_the_callbacks() 
     let log = Log::default();
     promise.add_done_callback(logs(&log, "callback"));
     let wakers = ["one", "two", "three"].map(|name| Waker::from(Arc::new(Named(name, log.clone()))));
-    let mut waiting = wakers.each_ref().map(|_| promise.finished());
+    let mut waiting = wakers.each_ref().map(|_| Box::pin(promise.finished()));
     for (waiting, waker) in waiting.iter_mut().zip(&wakers) {
-        assert!(poll_with(Pin::new(waiting), waker).is_pending());
+        assert!(poll_with(waiting.as_mut(), waker).is_pending());
     }
     promise.set_result(1).unwrap();
     assert_eq!(read(&log), ["one", "two", "three", "callback 1"]);
 }
 
 #[test]
+fn however_many_wait_they_are_woken_in_order_and_those_polled_before_their_turn_have_none() {
+    const COUNT: usize = 100;
+    type Last = Pin<Box<dyn Future<Output = ()> + Send>>;
+    let promise = Promise::new();
+    let woken = Arc::new(Mutex::new(Vec::new()));
+    let last: Arc<Mutex<Last>> = Arc::new(Mutex::new(Box::pin(promise.finished())));
+    let mut waiting: Vec<_> = (1..COUNT).map(|_| Box::pin(promise.finished())).collect();
+    let waker = |number| {
+        let (woken, last) = (woken.clone(), Arc::downgrade(&last));
+        woken::calling(move || {
+            woken.lock().unwrap().push(number);
+            if number == 0 {
+                // Not its turn yet, but the promise is done.
+                assert!(woken::poll(last.upgrade().unwrap().lock().unwrap().as_mut()).is_ready());
+            }
+        })
+    };
+    for (number, waiting) in waiting.iter_mut().enumerate() {
+        assert!(poll_with(waiting.as_mut(), &waker(number)).is_pending());
+    }
+    assert!(woken::poll_with(last.lock().unwrap().as_mut(), &waker(COUNT)).is_pending());
+    promise.set_result(1).unwrap();
+    assert_eq!(*woken.lock().unwrap(), (0..COUNT - 1).collect::<Vec<_>>());
+    assert!(waiting.iter_mut().all(|waiting| woken::poll(waiting.as_mut()).is_ready()));
+}
+
+#[test]
+fn waiting_takes_of_the_budget_of_the_poll() {
+    let promise = Promise::new();
+    promise.set_result(7).unwrap();
+    let log = Log::default();
+    let mut waiting = pin!((&promise).into_future());
+    let before = aioli_primitives::budget::replace(0);
+    let waker = Waker::from(Arc::new(Named("woken", log.clone())));
+    assert!(poll_with(waiting.as_mut(), &waker).is_pending());
+    assert_eq!(read(&log), ["woken"]);
+    aioli_primitives::budget::replace(before);
+    assert_eq!(block_on(waiting).unwrap(), 7);
+}
+
+#[test]
 fn a_waiter_is_woken_through_the_waker_of_its_last_poll() {
     let promise = Promise::new();
     let log = Log::default();
-    let mut waiting = promise.finished();
+    let mut waiting = pin!(promise.finished());
     for name in ["old", "new"] {
         let waker = Waker::from(Arc::new(Named(name, log.clone())));
-        assert!(poll_with(Pin::new(&mut waiting), &waker).is_pending());
+        assert!(poll_with(waiting.as_mut(), &waker).is_pending());
     }
     promise.set_result(1).unwrap();
     assert_eq!(read(&log), ["new"]);
@@ -487,9 +530,9 @@ fn a_waker_that_panics_takes_neither_wake_ups_nor_callbacks_with_it() {
         Waker::from(foreign.clone()),
         Waker::from(Arc::new(Named("woken", log.clone()))),
     ];
-    let mut waiting = wakers.each_ref().map(|_| promise.finished());
+    let mut waiting = wakers.each_ref().map(|_| Box::pin(promise.finished()));
     for (waiting, waker) in waiting.iter_mut().zip(&wakers) {
-        assert!(poll_with(Pin::new(waiting), waker).is_pending());
+        assert!(poll_with(waiting.as_mut(), waker).is_pending());
     }
     promise.add_done_callback(logs(&log, "callback"));
     let payload = catch_unwind(AssertUnwindSafe(|| promise.set_result(7))).unwrap_err();
@@ -514,18 +557,18 @@ fn wakers_and_callbacks_may_use_the_promise() {
     }
     let promise = Promise::new();
     let waker = || Waker::from(Arc::new(Looks(promise.clone())));
-    let (mut stays, mut goes) = (promise.finished(), promise.finished());
+    let (mut stays, mut goes) = (pin!(promise.finished()), Box::pin(promise.finished()));
     for _ in 0..2 {
-        assert!(poll_with(Pin::new(&mut stays), &waker()).is_pending());
+        assert!(poll_with(stays.as_mut(), &waker()).is_pending());
     }
-    assert!(poll_with(Pin::new(&mut goes), &waker()).is_pending());
+    assert!(poll_with(goes.as_mut(), &waker()).is_pending());
     drop(goes);
     let looks = Looks(promise.clone());
     let id = promise.add_done_callback(move |_| drop(looks));
     assert!(promise.remove_done_callback(id));
     promise.add_done_callback(|promise| assert!(promise.set_result(8).is_err()));
     promise.set_result(7).unwrap();
-    assert!(poll_with(Pin::new(&mut stays), &waker()).is_ready());
+    assert!(poll_with(stays.as_mut(), &waker()).is_ready());
 }
 
 #[test]
@@ -643,8 +686,8 @@ fn of_many_who_complete_it_one_succeeds() {
 #[test]
 fn debug_shows_the_state_and_who_waits() {
     let promise = Promise::<u32>::new();
-    let mut waiting = promise.finished();
-    assert!(poll_with(Pin::new(&mut waiting), Waker::noop()).is_pending());
+    let mut waiting = pin!(promise.finished());
+    assert!(poll_with(waiting.as_mut(), Waker::noop()).is_pending());
     promise.add_done_callback(|_| ());
     assert_eq!(
         format!("{promise:?}"),

@@ -4,6 +4,8 @@
 // Each target uses some of it.
 #![allow(dead_code)]
 
+pub mod block_on;
+
 use aioli_executor::task::{JoinError, Reason, Runnable, Schedule, Task, TaskPtr, TaskRef, Unhandled, create};
 use loom::sync::{
     Arc, Mutex,

@@ -1,7 +1,6 @@
-//! Waiting for a change of what is behind a lock: take a place, look, wait, and look again.
+//! Waiting for a change of what is behind a lock: call for the next change, look, and wait for it.
 
 use aioli_sync::Event;
-use std::{future::poll_fn, pin::pin, task::Poll};
 
 #[derive(Default)]
 pub(super) struct Changes(Event);
@@ -9,21 +8,14 @@ pub(super) struct Changes(Event);
 impl Changes {
     /// Waits until `look` finds what it looks for. It is called once, and again after each change.
     pub(super) async fn until<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
-        let mut change = pin!(self.0.wait());
-        poll_fn(|cx| {
-            loop {
-                // Before the look, so that a change which comes after it is not missed.
-                let changed = change.as_mut().poll(cx).is_ready();
-                if let Some(found) = look() {
-                    return Poll::Ready(found);
-                }
-                if !changed {
-                    return Poll::Pending;
-                }
-                change.set(self.0.wait());
+        loop {
+            // Before the look, so that a change which comes after it is not missed.
+            let change = self.0.wait();
+            if let Some(found) = look() {
+                return found;
             }
-        })
-        .await
+            change.await;
+        }
     }
 
     /// Something has changed. To be called with the lock released: it wakes, and wakers run foreign code.

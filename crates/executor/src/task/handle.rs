@@ -10,6 +10,7 @@ use super::{
     task_ref::TaskRef,
 };
 use crate::current;
+use aioli_primitives::budget;
 use std::{
     fmt,
     marker::PhantomData,
@@ -131,7 +132,7 @@ impl<T> Task<T> {
         self.assert_another();
         // Waiting takes nothing from the budget: a poll may have many tasks to wait for.
         let state = ready!(self.raw.poll_finished(cx));
-        ready!(current::poll_budget(cx));
+        ready!(budget::poll(cx));
         Poll::Ready(state)
     }
 

@@ -10,6 +10,7 @@ use crate::{
     current,
     scope::{self, CancelCause, JoinFrame},
 };
+use aioli_primitives::budget;
 use std::{
     fmt,
     future::{Future, IntoFuture},
@@ -224,7 +225,7 @@ impl<T: Clone + Send + Sync> Future for JoinShared<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.task.assert_another();
         ready!(Pin::new(&mut self.end).poll(cx));
-        ready!(current::poll_budget(cx));
+        ready!(budget::poll(cx));
         Poll::Ready(self.task.result().expect(TAKEN))
     }
 }

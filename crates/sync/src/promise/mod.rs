@@ -2,9 +2,10 @@
 //!
 //! # Protocol
 //!
-//! One lock guards the state: the outcome, who waits, and the callbacks. The outcome leaves `Pending` once; whoever
-//! moves it takes all waiters in the same critical section, so that one is either among them or sees the outcome.
-//! Then, with the lock released, it wakes them, and calls the [callbacks](callbacks).
+//! One lock guards the state: the outcome, the [list](crate::wait_list) of those who wait, and the callbacks. The outcome
+//! leaves `Pending` once. Who wants to wait looks at it in the critical section in which it takes its place, so nobody comes
+//! once it has left; whoever moved it takes the waiters off the list, wakes them with the lock released, batch by batch,
+//! and calls the [callbacks](callbacks) then. A waiter that is polled before its turn leaves the list.
 //!
 //! The value is behind a lock of its own, because it is cloned under it, and a `Clone` may be anybody's code: it may
 //! use the promise in every way, but for reading that value. The value is put there with the state locked too, before
@@ -19,7 +20,7 @@ pub use callbacks::{CallbackId, PromiseLoop};
 pub use error::{Exception, PromiseError};
 pub use wait::{PromiseFinished, PromiseWait};
 
-use crate::{InvalidStateError, panics::FirstPanic, waiters::Waiters};
+use crate::{InvalidStateError, batches::serve_in_batches, panics::FirstPanic, wait_list::WaitList};
 use aioli_primitives::sync::{Arc, Mutex, MutexGuard};
 use callbacks::{Callback, Callbacks};
 use std::{error::Error, fmt, mem, sync::Arc as StdArc};
@@ -74,9 +75,9 @@ struct Shared<T> {
     event_loop: Option<StdArc<dyn PromiseLoop>>,
 }
 
-struct State<T> {
+pub(crate) struct State<T> {
     outcome: Outcome,
-    waiters: Waiters,
+    waiters: WaitList,
     callbacks: Callbacks<T>,
 }
 
@@ -141,7 +142,7 @@ impl<T: Send + 'static> Promise<T> {
         Self(Arc::new(Shared {
             state: Mutex::new(State {
                 outcome: Outcome::Pending,
-                waiters: Waiters::new(),
+                waiters: WaitList::new(),
                 callbacks: Callbacks::new(),
             }),
             value: Mutex::new(None),
@@ -264,11 +265,11 @@ impl<T: Send + 'static> Promise<T> {
     /// The one way out of `Pending`.
     fn complete(&self, mut state: MutexGuard<'_, State<T>>, outcome: Outcome) {
         state.outcome = outcome;
-        let woken = state.waiters.take();
         let first = state.callbacks.next();
-        drop(state);
         let mut panics = FirstPanic::default();
-        woken.wake(&mut panics);
+        serve_in_batches(&self.0.state, state, &mut panics, |state, wakers| {
+            state.waiters.serve_while(wakers, |_| Some(0));
+        });
         self.call_callbacks(first, &mut panics);
         panics.resume();
     }

@@ -3,8 +3,13 @@
 //! Both futures hold a handle of the promise rather than borrow one, so that `promise.await` and `(&promise).await`
 //! are the same thing.
 
-use super::{Promise, PromiseError};
-use crate::waiters::Place;
+use super::{Promise, PromiseError, State};
+use crate::wait_list::{Line, Look, Place, WaitList};
+use aioli_primitives::{
+    budget,
+    sync::{Mutex, MutexGuard},
+};
+use pin_project_lite::pin_project;
 use std::{
     fmt,
     future::{Future, IntoFuture},
@@ -12,17 +17,40 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// Waits until a [`Promise`] is done. Made by [`Promise::finished`].
-#[must_use = "futures do nothing unless awaited"]
-pub struct PromiseFinished<T> {
-    promise: Promise<T>,
-    /// Once it waits.
-    place: Option<Place>,
+// SAFETY: there is one lock, and one list in it.
+unsafe impl<T> Line for Promise<T> {
+    type State = State<T>;
+
+    fn state(&self) -> &Mutex<State<T>> {
+        &self.0.state
+    }
+
+    fn waiters(state: &mut State<T>) -> &mut WaitList {
+        &mut state.waiters
+    }
+
+    /// Those who wait are all served sooner or later: nothing has to go to another.
+    fn left(&self, _state: MutexGuard<'_, State<T>>, _served: Option<usize>) {}
+}
+
+pin_project! {
+    /// Waits until a [`Promise`] is done. Made by [`Promise::finished`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct PromiseFinished<T> {
+        #[pin]
+        place: Place<Promise<T>>,
+    }
 }
 
 impl<T> PromiseFinished<T> {
     pub(super) fn new(promise: Promise<T>) -> Self {
-        Self { promise, place: None }
+        Self {
+            place: Place::new(promise),
+        }
+    }
+
+    fn promise(&self) -> &Promise<T> {
+        self.place.line()
     }
 }
 
@@ -30,56 +58,57 @@ impl<T> Future for PromiseFinished<T> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { promise, place } = self.get_mut();
-        let waker = cx.waker().clone();
-        let mut state = promise.0.state.lock();
-        if state.outcome.is_done() {
-            *place = None;
+        let mut place = self.project().place;
+        if place.is_taken() {
+            if place.as_mut().poll_served(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if !place.line().is_done() {
+                return Poll::Pending;
+            }
+            // Whoever completed it has not come to this one yet.
+            place.leave();
             return Poll::Ready(());
         }
-        let unused = state.waiters.wait(place, waker);
-        drop(state);
-        drop(unused);
-        Poll::Pending
-    }
-}
-
-impl<T> Drop for PromiseFinished<T> {
-    fn drop(&mut self) {
-        if let Some(place) = self.place.take() {
-            let mut state = self.promise.0.state.lock();
-            let unused = state.waiters.leave(place);
-            drop(state);
-            drop(unused);
-        }
+        ready!(budget::poll(cx));
+        place.poll_enter(cx, |_, state| match state.outcome.is_done() {
+            true => Look::Ready(()),
+            false => Look::Wait(0),
+        })
     }
 }
 
 impl<T> fmt::Debug for PromiseFinished<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PromiseFinished")
-            .field("promise", &self.promise)
+            .field("promise", self.promise())
             .finish_non_exhaustive()
     }
 }
 
-/// Waits for the outcome of a [`Promise`]. What `promise.await` and `(&promise).await` make of it.
-#[must_use = "futures do nothing unless awaited"]
-pub struct PromiseWait<T>(PromiseFinished<T>);
+pin_project! {
+    /// Waits for the outcome of a [`Promise`]. What `promise.await` and `(&promise).await` make of it.
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct PromiseWait<T> {
+        #[pin]
+        finished: PromiseFinished<T>,
+    }
+}
 
 impl<T: Clone> Future for PromiseWait<T> {
     type Output = Result<T, PromiseError>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(Pin::new(&mut self.0).poll(cx));
-        Poll::Ready(self.0.promise.result())
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut finished = self.project().finished;
+        ready!(finished.as_mut().poll(cx));
+        Poll::Ready(finished.promise().result())
     }
 }
 
 impl<T> fmt::Debug for PromiseWait<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PromiseWait")
-            .field("promise", &self.0.promise)
+            .field("promise", self.finished.promise())
             .finish_non_exhaustive()
     }
 }
@@ -89,7 +118,9 @@ impl<T: Clone> IntoFuture for Promise<T> {
     type IntoFuture = PromiseWait<T>;
 
     fn into_future(self) -> PromiseWait<T> {
-        PromiseWait(PromiseFinished::new(self))
+        PromiseWait {
+            finished: PromiseFinished::new(self),
+        }
     }
 }
 

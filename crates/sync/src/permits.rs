@@ -1,0 +1,251 @@
+//! Counted permits: the core of semaphores and locks.
+//!
+//! # Protocol
+//!
+//! One word holds the free permits and the flag `WAITED`. The lock guards the [list](crate::wait_list) of those who
+//! wait, and the flag: it is set exactly while the list is not empty, but for moments in which somebody has the lock.
+//!
+//! * Nobody takes permits past one who waits. Without the lock they are taken only by who finds the flag clear, in the one step
+//!   that takes them; with the lock, by who finds nobody waiting, or for the first who waits. So all are served in the order in
+//!   which they came, and who wants many is not starved by those who want few.
+//! * Whoever has the flag set does so in a step that finds too few permits free, with the lock, and is in the list when the
+//!   lock is released.
+//! * To release is one step: it adds to the free permits, whatever the flag. Who finds the flag set in that step takes the lock and
+//!   hands permits over, to the first of the list as long as there are enough; and clears the flag if nobody is left.
+//!
+//! No wake-up is lost, because both look at one word: either the release comes first, and who wants to wait finds its permits;
+//! or the flag does, and the release finds that. The flag cannot be cleared under those who have released and have not yet the
+//! lock: they find an empty list then, or others in it, which makes no difference.
+//!
+//! What a holder did happens before what the next one does: a release is a Release, and all later changes of the word until
+//! somebody takes those permits are read-modify-writes, so that the Acquire of the one who takes them, be it for itself or for the
+//! first in the list, sees it. To whom it is handed the [waiter](crate::wait_list)'s own word passes it on.
+//!
+//! A waiter that goes before it is served leaves the list, and whoever it held up is served in its place. One that was served
+//! and goes releases what it was given.
+
+use crate::{
+    const_fn::const_fn,
+    panics::FirstPanic,
+    wait_list::{Line, Look, Place, WaitList, Wakers},
+};
+use aioli_primitives::{
+    budget,
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{
+            AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
+};
+use pin_project_lite::pin_project;
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+/// Somebody waits.
+const WAITED: usize = 1;
+/// One permit.
+const ONE: usize = 2;
+
+/// More than twice [`MAX`] are free: what is given back then is not counted, so that the word never overflows.
+const FULL: usize = 1 << (usize::BITS - 1);
+
+/// The most permits there may be at the beginning, or be taken at once, or be free when others are added. Those that were held
+/// meanwhile come on top when they are given back; hence the room above.
+pub(crate) const MAX: usize = usize::MAX >> 3;
+
+pub(crate) struct Permits {
+    word: AtomicUsize,
+    waiters: Mutex<WaitList>,
+}
+
+impl Permits {
+    const_fn! {
+        /// At most [`MAX`].
+        pub(crate) const fn new(free: usize) -> Self {
+            debug_assert!(free <= MAX);
+            Self {
+                word: AtomicUsize::new(free * ONE),
+                waiters: Mutex::new(WaitList::new()),
+            }
+        }
+    }
+
+    /// How many are free.
+    pub(crate) fn free(&self) -> usize {
+        self.word.load(Acquire) / ONE
+    }
+
+    /// Whether one permit cannot be had without waiting.
+    pub(crate) fn are_taken(&self) -> bool {
+        let word = self.word.load(Acquire);
+        word < ONE || word & WAITED != 0
+    }
+
+    /// Takes permits if that takes no waiting.
+    #[inline]
+    pub(crate) fn try_acquire(&self, count: usize) -> bool {
+        // Relaxed: the step below decides.
+        let mut word = self.word.load(Relaxed);
+        while word & WAITED == 0 && word / ONE >= count {
+            match self
+                .word
+                .compare_exchange_weak(word, word - count * ONE, Acquire, Relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+        false
+    }
+
+    /// Takes permits, in its turn.
+    #[inline]
+    pub(crate) fn acquire(&self, count: usize) -> Acquiring<'_> {
+        Acquiring {
+            place: Place::new(self),
+            count,
+        }
+    }
+
+    /// Gives permits back.
+    #[inline]
+    pub(crate) fn release(&self, count: usize) {
+        let before = self.word.fetch_add(count * ONE, Release);
+        if before & (WAITED | FULL) != 0 {
+            self.released(before, count);
+        }
+    }
+
+    /// What else there is to do when permits were given back.
+    #[cold]
+    fn released(&self, before: usize, count: usize) {
+        if before & FULL != 0 {
+            self.word.fetch_sub(count * ONE, Relaxed);
+        }
+        self.hand_over(self.waiters.lock());
+    }
+
+    /// Adds permits if the sum of those that are free is at most `bound` then; otherwise says how many are free.
+    pub(crate) fn release_up_to(&self, count: usize, bound: usize) -> Result<(), usize> {
+        let mut word = self.word.load(Relaxed);
+        loop {
+            let free = word / ONE;
+            if count > bound.saturating_sub(free) {
+                return Err(free);
+            }
+            match self
+                .word
+                .compare_exchange_weak(word, word + count * ONE, Release, Relaxed)
+            {
+                Ok(_) => break,
+                Err(now) => word = now,
+            }
+        }
+        if word & WAITED != 0 {
+            self.hand_over(self.waiters.lock());
+        }
+        Ok(())
+    }
+
+    /// Serves those at the front of the list for whom there is enough.
+    #[cold]
+    fn hand_over<'a>(&'a self, mut waiters: MutexGuard<'a, WaitList>) {
+        let (mut wakers, mut panics) = (Wakers::default(), FirstPanic::default());
+        loop {
+            waiters.serve_while(&mut wakers, |wants| {
+                // Acquire: with those who released what is handed over. Only who has the lock takes anything while the flag is set.
+                let enough = self.word.load(Acquire) / ONE >= wants;
+                if enough {
+                    // Relaxed: this takes what has been acquired above, and keeps the chain of releases whole.
+                    self.word.fetch_sub(wants * ONE, Relaxed);
+                }
+                enough.then_some(wants)
+            });
+            if waiters.is_empty() {
+                // Relaxed: it hands nothing over, and the lock orders it with those who set it.
+                self.word.fetch_and(!WAITED, Relaxed);
+            }
+            let more = wakers.are_full();
+            drop(waiters);
+            wakers.wake(&mut panics);
+            if !more {
+                break;
+            }
+            waiters = self.waiters.lock();
+        }
+        panics.resume();
+    }
+
+    /// With the lock: takes permits if nobody waits and there are enough, and otherwise has the flag set.
+    fn take_or_wait(&self, waiters: &WaitList, count: usize) -> Look<()> {
+        let mut word = self.word.load(Relaxed);
+        loop {
+            let taken = word / ONE >= count && waiters.is_empty();
+            if !taken && word & WAITED != 0 {
+                // The flag was set already when there were too few: who releases from now on finds it.
+                return Look::Wait(count);
+            }
+            let next = if taken { word - count * ONE } else { word | WAITED };
+            // Acquire for what is taken. The flag needs no order of its own: the lock gives it.
+            match self.word.compare_exchange_weak(word, next, Acquire, Relaxed) {
+                Ok(_) if taken => return Look::Ready(()),
+                Ok(_) => return Look::Wait(count),
+                Err(now) => word = now,
+            }
+        }
+    }
+}
+
+// SAFETY: there is one lock, and one list in it.
+unsafe impl Line for &Permits {
+    type State = WaitList;
+
+    fn state(&self) -> &Mutex<WaitList> {
+        &self.waiters
+    }
+
+    fn waiters(state: &mut WaitList) -> &mut WaitList {
+        state
+    }
+
+    fn left(&self, waiters: MutexGuard<'_, WaitList>, served: Option<usize>) {
+        if let Some(count) = served {
+            // Relaxed: nothing was done with them, and this keeps the chain of releases whole.
+            self.word.fetch_add(count * ONE, Relaxed);
+        }
+        self.hand_over(waiters);
+    }
+}
+
+pin_project! {
+    /// Takes permits, in its turn. Whoever gets `()` has to release them.
+    pub(crate) struct Acquiring<'a> {
+        #[pin]
+        place: Place<&'a Permits>,
+        count: usize,
+    }
+}
+
+impl Future for Acquiring<'_> {
+    type Output = ();
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        if this.place.is_taken() {
+            return this.place.poll_served(cx).map(drop);
+        }
+        ready!(budget::poll(cx));
+        let count = *this.count;
+        if this.place.line().try_acquire(count) {
+            return Poll::Ready(());
+        }
+        this.place
+            .poll_enter(cx, |permits, waiters| permits.take_or_wait(waiters, count))
+    }
+}

@@ -1,0 +1,606 @@
+//! What all handles of a queue share: who may put and get when, and who waits.
+//!
+//! # Protocol
+//!
+//! The [word](super::word) holds two positions. To get is to take the position at the head, to put is to take the one at the
+//! tail, each in one step of the word; the item of a position is the [store](super::store)'s affair. Two flags say who has to
+//! take the lock first.
+//!
+//! *With no flag in the way*, a call takes its position without the lock: it finds in one step that its flag is not set, that
+//! there is an item or room, and takes it.
+//!
+//! *With the lock* the queue is closed first: both flags are set, and what the word was then is what it stays, because nobody
+//! takes a position past a flag. So whoever has closed it may read the word, decide, and write it as if it were alone. What it
+//! writes at the end are also the flags that are needed from then on ([`Closed::open`]):
+//!
+//! | flag | set while |
+//! |---|---|
+//! | both | somebody waits, or the queue is shut down |
+//! | `SLOW_GET` | an item is promised |
+//! | `SLOW_PUT` | room is promised |
+//!
+//! Nobody waits for an item while there is one, nor for room while there is room, but for what is *promised*: who puts
+//! while somebody waits for an item promises it to the first of those, and who gets promises the room to the first of those
+//! who wait for that. What is promised is counted, and out of reach for everyone else, until the one to whom it was promised
+//! comes with the lock and takes it; or goes, and it is promised to the next one, or is there for all again. So all are
+//! served in the order in which they came, and an item stays in its place until it is taken: a getter that goes loses none.
+//!
+//! Shutting down dismisses all who wait for room, and those who wait for an item when the last item is taken: they could yet
+//! get one that was promised to one who goes. What was promised before counts, but for putters, who fail however far they
+//! have come; and for what is dropped when it is done at once, after which no promise is good.
+//!
+//! # Orderings
+//!
+//! Items are handed over by the store, so the positions need no order for them. What the word does hand over is the store
+//! itself, which is replaced while the queue is closed: who takes a position acquires the word that was written when it was opened.
+//!
+//! # What is unfinished
+//!
+//! Positions at the tail count what was put, and `done` what was reported done, modulo the same number. Nothing is unfinished when
+//! they are equal. `done` is read before the word, so that what is compared was at some moment true: the tail is never behind.
+
+use super::{
+    error::{GetNowaitError, PutNowaitError, QueueShutDown},
+    store::{Order, Store},
+    word::{MOST, POSITIONS, SLOW, SLOW_GET, SLOW_PUT, Word, position_after},
+};
+use crate::{
+    Event, InvalidStateError,
+    panics::FirstPanic,
+    wait_list::{Look, WaitList},
+};
+use aioli_primitives::sync::{
+    Mutex, MutexGuard,
+    atomic::{
+        AtomicU32, AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
+};
+use std::{fmt, task::Waker};
+
+/// What a waiter is served with: the promise of an item, or of room for one.
+pub(super) const PROMISED: usize = 1;
+/// What a waiter is served with: there is nothing to be had any more.
+pub(super) const DISMISSED: usize = 0;
+
+pub(super) struct Shared<T, O: Order<T>> {
+    word: AtomicU64,
+    /// How many items there may be until the store has to grow, or at all.
+    limit: AtomicU32,
+    /// How many items there may be at all.
+    most: u32,
+    store: O::Store,
+    pub(super) waiting: Mutex<Waiting>,
+    done: AtomicU32,
+    finished: Event,
+}
+
+/// What the lock guards.
+pub(super) struct Waiting {
+    pub(super) getters: WaitList,
+    pub(super) putters: WaitList,
+    /// How many items are promised to getters.
+    items_promised: u32,
+    /// For how many items room is promised to putters.
+    room_promised: u32,
+    shut_down: bool,
+    /// What was in the queue has been dropped, promised or not.
+    dropped: bool,
+}
+
+/// Whether a call got a position without the lock.
+enum Fast {
+    Taken(u32),
+    /// It found none to take, and nobody who waits: so the queue is not shut down.
+    None,
+    /// It has to take the lock.
+    Slow,
+}
+
+impl<T, O: Order<T>> Shared<T, O> {
+    /// With a bound, or without.
+    pub(super) fn new(bound: Option<u32>) -> Self {
+        let most = bound.unwrap_or(MOST);
+        let store = O::Store::new(most);
+        Self {
+            word: AtomicU64::new(Word::START.0),
+            limit: AtomicU32::new(most.min(store.room())),
+            most,
+            store,
+            waiting: Mutex::new(Waiting {
+                getters: WaitList::new(),
+                putters: WaitList::new(),
+                items_promised: 0,
+                room_promised: 0,
+                shut_down: false,
+                dropped: false,
+            }),
+            done: AtomicU32::new(0),
+            finished: Event::new(),
+        }
+    }
+
+    /// The bound, if there is one.
+    pub(super) fn bound(&self) -> Option<u32> {
+        (self.most != MOST).then_some(self.most)
+    }
+
+    #[inline]
+    fn fast_put(&self) -> Fast {
+        // Relaxed, here and for the limit: the step below finds out whether it was true.
+        let mut word = Word(self.word.load(Relaxed));
+        loop {
+            if word.has(SLOW_PUT) {
+                return Fast::Slow;
+            }
+            if word.len() >= self.limit.load(Relaxed) {
+                return if word.len() < self.most { Fast::Slow } else { Fast::None };
+            }
+            match self
+                .word
+                .compare_exchange_weak(word.0, word.tail_taken().0, Acquire, Relaxed)
+            {
+                Ok(_) => return Fast::Taken(word.tail()),
+                Err(now) => word = Word(now),
+            }
+        }
+    }
+
+    #[inline]
+    fn fast_get(&self) -> Fast {
+        let mut word = Word(self.word.load(Relaxed));
+        loop {
+            if word.has(SLOW_GET) {
+                return Fast::Slow;
+            }
+            if word.len() == 0 {
+                return Fast::None;
+            }
+            match self
+                .word
+                .compare_exchange_weak(word.0, word.head_taken().0, Acquire, Relaxed)
+            {
+                Ok(_) => return Fast::Taken(word.head()),
+                Err(now) => word = Word(now),
+            }
+        }
+    }
+
+    /// Puts an item if that takes no lock; gives it back otherwise.
+    #[inline]
+    pub(super) fn put_fast(&self, item: T) -> Result<(), T> {
+        match self.fast_put() {
+            Fast::Taken(position) => {
+                // SAFETY: the position was just given to this call.
+                unsafe { self.store.put(position, item) };
+                Ok(())
+            }
+            Fast::None | Fast::Slow => Err(item),
+        }
+    }
+
+    /// Gets an item if that takes no lock.
+    #[inline]
+    pub(super) fn get_fast(&self) -> Option<T> {
+        match self.fast_get() {
+            // SAFETY: the position was just given to this call.
+            Fast::Taken(position) => Some(unsafe { self.store.take(position) }),
+            Fast::None | Fast::Slow => None,
+        }
+    }
+
+    pub(super) fn put_nowait(&self, item: T) -> Result<(), PutNowaitError<T>> {
+        match self.fast_put() {
+            Fast::Taken(position) => {
+                // SAFETY: the position was just given to this call.
+                unsafe { self.store.put(position, item) };
+                Ok(())
+            }
+            Fast::None => Err(PutNowaitError::QueueFull(item)),
+            Fast::Slow => {
+                let mut waiting = self.waiting.lock();
+                match self.put_or_wait(&mut waiting) {
+                    Look::Ready(Ok(taken)) => {
+                        drop(waiting);
+                        self.put_taken(taken, item);
+                        Ok(())
+                    }
+                    Look::Ready(Err(QueueShutDown(()))) => Err(PutNowaitError::QueueShutDown(item)),
+                    Look::Wait(_) => {
+                        self.open_again(waiting);
+                        Err(PutNowaitError::QueueFull(item))
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn get_nowait(&self) -> Result<T, GetNowaitError> {
+        match self.fast_get() {
+            // SAFETY: the position was just given to this call.
+            Fast::Taken(position) => Ok(unsafe { self.store.take(position) }),
+            Fast::None => Err(GetNowaitError::QueueEmpty),
+            Fast::Slow => {
+                let mut waiting = self.waiting.lock();
+                match self.get_or_wait(&mut waiting) {
+                    Look::Ready(Ok(taken)) => {
+                        drop(waiting);
+                        Ok(self.get_taken(taken))
+                    }
+                    Look::Ready(Err(QueueShutDown(()))) => Err(GetNowaitError::QueueShutDown),
+                    Look::Wait(_) => {
+                        self.open_again(waiting);
+                        Err(GetNowaitError::QueueEmpty)
+                    }
+                }
+            }
+        }
+    }
+
+    /// With the lock: takes a position to put at, unless there is none to be had. If the answer is to wait, the queue stays closed.
+    pub(super) fn put_or_wait(&self, waiting: &mut Waiting) -> Look<Result<Taken, QueueShutDown>> {
+        let closed = Closed::new(self, waiting);
+        if closed.waiting.shut_down {
+            closed.restore();
+            return Look::Ready(Err(QueueShutDown(())));
+        }
+        if closed.room() == 0 || !closed.waiting.putters.is_empty() {
+            return Look::Wait(0);
+        }
+        Look::Ready(Ok(closed.take_tail()))
+    }
+
+    /// With the lock: takes a position to get from, unless there is none to be had. If the answer is to wait, the queue stays
+    /// closed.
+    pub(super) fn get_or_wait(&self, waiting: &mut Waiting) -> Look<Result<Taken, QueueShutDown>> {
+        let closed = Closed::new(self, waiting);
+        if closed.word.len() == 0 && closed.waiting.shut_down {
+            closed.restore();
+            return Look::Ready(Err(QueueShutDown(())));
+        }
+        if closed.available() == 0 || !closed.waiting.getters.is_empty() {
+            return Look::Wait(0);
+        }
+        Look::Ready(Ok(closed.take_head()))
+    }
+
+    /// Puts at a position that was taken with the lock, which is released.
+    ///
+    /// # Panics
+    ///
+    /// With the first panic of a foreign waker.
+    pub(super) fn put_taken(&self, taken: Taken, item: T) {
+        // SAFETY: a `Taken` is made once for a position, and used once.
+        unsafe { self.store.put(taken.position, item) };
+        let mut panics = FirstPanic::default();
+        self.wake(taken.opened, &mut panics);
+        panics.resume();
+    }
+
+    /// Gets from a position that was taken with the lock, which is released. A panic of a foreign waker ends here, or the item
+    /// would go down with it.
+    pub(super) fn get_taken(&self, taken: Taken) -> T {
+        // SAFETY: a `Taken` is made once for a position, and used once.
+        let item = unsafe { self.store.take(taken.position) };
+        self.wake(taken.opened, &mut FirstPanic::default());
+        item
+    }
+
+    /// For a putter that was served: puts its item, if what was promised is still good.
+    pub(super) fn put_served(&self, served: usize, item: T) -> Result<(), QueueShutDown<T>> {
+        if served == DISMISSED {
+            return Err(QueueShutDown(item));
+        }
+        let mut waiting = self.waiting.lock();
+        let closed = Closed::new(self, &mut waiting);
+        closed.waiting.room_promised -= 1;
+        if closed.waiting.shut_down {
+            closed.restore();
+            return Err(QueueShutDown(item));
+        }
+        let taken = closed.take_tail();
+        drop(waiting);
+        self.put_taken(taken, item);
+        Ok(())
+    }
+
+    /// For a getter that was served: gets its item, if what was promised is still good.
+    pub(super) fn get_served(&self, served: usize) -> Result<T, QueueShutDown> {
+        if served == DISMISSED {
+            return Err(QueueShutDown(()));
+        }
+        let mut waiting = self.waiting.lock();
+        let closed = Closed::new(self, &mut waiting);
+        if closed.waiting.dropped {
+            closed.restore();
+            return Err(QueueShutDown(()));
+        }
+        closed.waiting.items_promised -= 1;
+        let taken = closed.take_head();
+        drop(waiting);
+        Ok(self.get_taken(taken))
+    }
+
+    /// A putter has gone that waited, or, if it was served, has not put.
+    pub(super) fn putter_left(&self, mut waiting: MutexGuard<'_, Waiting>, served: Option<usize>) {
+        if served == Some(PROMISED) {
+            waiting.room_promised -= 1;
+        }
+        self.open_again(waiting);
+    }
+
+    /// A getter has gone that waited, or, if it was served, has not got.
+    pub(super) fn getter_left(&self, mut waiting: MutexGuard<'_, Waiting>, served: Option<usize>) {
+        if served == Some(PROMISED) && !waiting.dropped {
+            waiting.items_promised -= 1;
+        }
+        self.open_again(waiting);
+    }
+
+    /// Promises again what there is to promise, and lets the others in.
+    fn open_again(&self, mut waiting: MutexGuard<'_, Waiting>) {
+        let opened = Closed::new(self, &mut waiting).open();
+        drop(waiting);
+        let mut panics = FirstPanic::default();
+        self.wake(opened, &mut panics);
+        panics.resume();
+    }
+
+    /// Wakes who was served, and serves those who are left.
+    fn wake(&self, mut opened: Opened, panics: &mut FirstPanic) {
+        while let Some(waker) = opened.waker.take() {
+            panics.catch(|| waker.wake());
+            if opened.more {
+                opened = Closed::new(self, &mut self.waiting.lock()).open();
+            }
+        }
+    }
+
+    pub(super) fn shut_down(&self, immediate: bool) {
+        let mut waiting = self.waiting.lock();
+        let mut closed = Closed::new(self, &mut waiting);
+        closed.waiting.shut_down = true;
+        let mut dropped = Vec::new();
+        if immediate {
+            closed.waiting.dropped = true;
+            closed.waiting.items_promised = 0;
+            let word = closed.word;
+            closed.word = word.all_taken();
+            // SAFETY: all positions from the head to the tail have just been given to this call.
+            dropped = unsafe { self.take_all(word) };
+        }
+        let opened = closed.open();
+        drop(waiting);
+        let mut panics = FirstPanic::default();
+        self.wake(opened, &mut panics);
+        if !dropped.is_empty() {
+            let count = dropped.len() as u32;
+            self.done.fetch_add(count, AcqRel);
+            panics.catch(|| self.announce_if_finished());
+        }
+        panics.catch(|| drop(dropped));
+        panics.resume();
+    }
+
+    /// Takes the items of all positions of this word.
+    ///
+    /// # Safety
+    ///
+    /// They have been given to the caller.
+    unsafe fn take_all(&self, word: Word) -> Vec<T> {
+        (0..word.len())
+            .map(|offset| position_after(word.head(), offset))
+            // SAFETY: the caller's.
+            .map(|position| unsafe { self.store.take(position) })
+            .collect()
+    }
+
+    pub(super) fn is_shut_down(&self) -> bool {
+        self.waiting.lock().shut_down
+    }
+
+    /// How many items are not promised to anybody.
+    pub(super) fn len(&self) -> usize {
+        let word = Word(self.word.load(Acquire));
+        if !word.has(SLOW_GET) {
+            return word.len() as usize;
+        }
+        let waiting = self.waiting.lock();
+        // Those that are promised are in the queue, so there are at least as many: nobody takes them but with the lock.
+        (Word(self.word.load(Acquire)).len() - waiting.items_promised) as usize
+    }
+
+    /// Whether there is no room that is not promised to anybody.
+    pub(super) fn is_full(&self) -> bool {
+        let word = Word(self.word.load(Acquire));
+        if !word.has(SLOW_PUT) {
+            return word.len() == self.most;
+        }
+        let waiting = self.waiting.lock();
+        Word(self.word.load(Acquire)).len() + waiting.room_promised == self.most
+    }
+
+    pub(super) fn debug(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        f.debug_struct(name)
+            .field("len", &self.len())
+            .field("maxsize", &self.bound())
+            .field("unfinished", &self.unfinished())
+            .field("shut_down", &self.is_shut_down())
+            .finish()
+    }
+
+    /// How many items were put and not reported done.
+    pub(super) fn unfinished(&self) -> u32 {
+        let done = self.done.load(Acquire);
+        Word(self.word.load(Acquire)).tail().wrapping_sub(done) & POSITIONS
+    }
+
+    pub(super) fn task_done(&self) -> Result<(), InvalidStateError> {
+        let mut done = self.done.load(Acquire);
+        loop {
+            if Word(self.word.load(Acquire)).tail() == done & POSITIONS {
+                return Err(InvalidStateError::new("task_done was called more often than items were put"));
+            }
+            // AcqRel: what each of them did happens before what the last of them announces.
+            match self
+                .done
+                .compare_exchange_weak(done, done.wrapping_add(1), AcqRel, Acquire)
+            {
+                Ok(_) => break,
+                Err(now) => done = now,
+            }
+        }
+        self.announce_if_finished();
+        Ok(())
+    }
+
+    /// Wakes who joins, if nothing is unfinished. Who puts at the same time may be the first of the two.
+    fn announce_if_finished(&self) {
+        if self.unfinished() == 0 {
+            self.finished.pulse();
+        }
+    }
+
+    pub(super) async fn join(&self) {
+        // The wait counts from here, so what is finished after the look wakes it.
+        let finished = self.finished.wait();
+        if self.unfinished() != 0 {
+            finished.await;
+        }
+    }
+}
+
+impl<T, O: Order<T>> Drop for Shared<T, O> {
+    fn drop(&mut self) {
+        let word = Word(self.word.load(Acquire));
+        // SAFETY: nobody else is left, and all who were given a position have used it.
+        drop(unsafe { self.take_all(word) });
+    }
+}
+
+/// A queue that only the owner of this can change, which has the lock.
+struct Closed<'a, T, O: Order<T>> {
+    shared: &'a Shared<T, O>,
+    waiting: &'a mut Waiting,
+    /// What is to be the word when it is opened, but for the flags.
+    word: Word,
+}
+
+/// A position that was taken with the lock.
+pub(super) struct Taken {
+    position: u32,
+    opened: Opened,
+}
+
+/// What is left to do when the lock has been released.
+#[must_use = "somebody may have been served, and is to be woken"]
+struct Opened {
+    /// Who was served.
+    waker: Option<Waker>,
+    /// There are others to be served.
+    more: bool,
+}
+
+impl<'a, T, O: Order<T>> Closed<'a, T, O> {
+    fn new(shared: &'a Shared<T, O>, waiting: &'a mut Waiting) -> Self {
+        let word = Word(shared.word.fetch_or(SLOW, AcqRel));
+        Self { shared, waiting, word }
+    }
+
+    /// How many items are not promised.
+    fn available(&self) -> u32 {
+        self.word.len() - self.waiting.items_promised
+    }
+
+    /// For how many items there is room that is not promised.
+    fn room(&self) -> u32 {
+        self.shared.most - self.word.len() - self.waiting.room_promised
+    }
+
+    /// Takes the position at the tail, for which there is room.
+    fn take_tail(mut self) -> Taken {
+        let shared = self.shared;
+        // Relaxed: it is changed by who has closed the queue.
+        if self.word.len() == shared.limit.load(Relaxed) {
+            // SAFETY: the store is full up to its limit, which is below what the queue may hold, so it is all its room; and the
+            // queue is closed.
+            unsafe { shared.store.grow(self.word.head()) };
+            shared.limit.store(shared.most.min(shared.store.room()), Relaxed);
+        }
+        let position = self.word.tail();
+        self.word = self.word.tail_taken();
+        Taken {
+            position,
+            opened: self.open(),
+        }
+    }
+
+    /// Takes the position at the head, where there is one.
+    fn take_head(mut self) -> Taken {
+        let position = self.word.head();
+        self.word = self.word.head_taken();
+        Taken {
+            position,
+            opened: self.open(),
+        }
+    }
+
+    /// Serves the first for whom there is something now, and lets everyone in again whom that allows.
+    fn open(mut self) -> Opened {
+        let waker = self.serve();
+        let more = waker.is_some() && (self.getter_is_due().is_some() || self.putter_is_due().is_some());
+        self.restore();
+        Opened { waker, more }
+    }
+
+    /// Lets everyone in again whom that allows, when nothing has changed for those who wait.
+    fn restore(self) {
+        let waiting = &self.waiting;
+        let mut flags = 0;
+        if waiting.shut_down || !waiting.getters.is_empty() || !waiting.putters.is_empty() {
+            flags = SLOW;
+        }
+        if waiting.items_promised != 0 {
+            flags |= SLOW_GET;
+        }
+        if waiting.room_promised != 0 {
+            flags |= SLOW_PUT;
+        }
+        // Release: with what was done to the store. Nobody has changed the word meanwhile, as both flags were set.
+        self.shared.word.store(self.word.with_flags(flags).0, Release);
+    }
+
+    fn serve(&mut self) -> Option<Waker> {
+        if let Some(number) = self.getter_is_due() {
+            self.waiting.items_promised += number as u32;
+            return self.waiting.getters.serve(number);
+        }
+        let number = self.putter_is_due()?;
+        self.waiting.room_promised += number as u32;
+        self.waiting.putters.serve(number)
+    }
+
+    /// What the first who waits for an item is to be served with, if anything.
+    fn getter_is_due(&self) -> Option<usize> {
+        let waiting = &self.waiting;
+        if waiting.getters.is_empty() {
+            None
+        } else if self.available() != 0 {
+            Some(PROMISED)
+        } else {
+            (waiting.shut_down && self.word.len() == 0).then_some(DISMISSED)
+        }
+    }
+
+    /// What the first who waits for room is to be served with, if anything.
+    fn putter_is_due(&self) -> Option<usize> {
+        let waiting = &self.waiting;
+        if waiting.putters.is_empty() {
+            None
+        } else if waiting.shut_down {
+            Some(DISMISSED)
+        } else {
+            (self.room() != 0).then_some(PROMISED)
+        }
+    }
+}

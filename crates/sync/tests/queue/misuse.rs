@@ -1,0 +1,85 @@
+//! What no queue can be asked for.
+
+use crate::wakers::message;
+use aioli_sync::{LifoQueue, PriorityQueue, PutNowaitError, Queue, QueueShutDown};
+use std::{
+    cmp::Ordering,
+    error::Error,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+#[test]
+fn a_bound_of_zero_is_refused_with_advice() {
+    let made = [
+        catch_unwind(|| drop(Queue::<u8>::bounded(0))),
+        catch_unwind(|| drop(LifoQueue::<u8>::bounded(0))),
+        catch_unwind(|| drop(PriorityQueue::<u8>::bounded(0))),
+    ];
+    for made in made {
+        let message = message(made.unwrap_err());
+        assert!(message.contains("one without a bound is made by `new`"), "{message}");
+    }
+}
+
+#[test]
+fn a_bound_that_was_negative_is_refused_with_advice() {
+    for bound in [-1_isize as usize, (1 << 30) + 1] {
+        let message = message(catch_unwind(|| drop(Queue::<u8>::bounded(bound))).unwrap_err());
+        assert!(message.contains(&format!("at most 1073741824 items, and not {bound}")), "{message}");
+    }
+    assert_eq!(Queue::<u8>::bounded(1 << 29).maxsize(), Some(1 << 29));
+}
+
+#[test]
+fn errors_say_what_is_wrong_whatever_the_items_are() {
+    struct Opaque;
+    let errors: [Box<dyn Error>; 4] = [
+        Box::new(QueueShutDown(Opaque)),
+        Box::new(PutNowaitError::QueueFull(Opaque)),
+        Box::new(PutNowaitError::QueueShutDown(Opaque)),
+        Box::new(Queue::<Opaque>::new().get_nowait().err().unwrap()),
+    ];
+    let said = errors.map(|error| (error.to_string(), format!("{error:?}")));
+    let expected = [
+        ("the queue is shut down", "QueueShutDown"),
+        ("the queue is full", "QueueFull"),
+        ("the queue is shut down", "QueueShutDown"),
+        ("the queue is empty", "QueueEmpty"),
+    ];
+    assert!(said.iter().map(|(display, debug)| (&**display, &**debug)).eq(expected));
+}
+
+/// Cannot be compared with its like after a while.
+#[derive(PartialEq, Eq, Debug)]
+struct Moody(u32);
+
+impl Ord for Moody {
+    fn cmp(&self, other: &Self) -> Ordering {
+        assert!(self.0 != 13 && other.0 != 13, "thirteen");
+        self.0.cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Moody {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[test]
+fn a_panic_of_ord_leaves_the_queue_in_order() {
+    let queue = PriorityQueue::new();
+    for n in [5, 4, 6] {
+        queue.put_nowait(Moody(n)).unwrap();
+    }
+    let put = catch_unwind(AssertUnwindSafe(|| queue.put_nowait(Moody(13))));
+    assert_eq!(message(put.unwrap_err()), "thirteen");
+    // It was put; who gets runs into it, or gets it.
+    let mut got = 0;
+    while !queue.is_empty() {
+        got += usize::from(matches!(catch_unwind(AssertUnwindSafe(|| queue.get_nowait())), Ok(Ok(_))));
+    }
+    assert!((1..=4).contains(&got));
+    queue.put_nowait(Moody(1)).unwrap();
+    assert_eq!(queue.get_nowait(), Ok(Moody(1)));
+}

@@ -1,0 +1,77 @@
+//! Wakers that do what a test says, and polls by hand.
+
+// Each target uses some of it.
+#![allow(dead_code)]
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+/// Calls a function when it is woken.
+struct Calls<F>(F);
+
+impl<F: Fn() + Send + Sync> Wake for Calls<F> {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+}
+
+/// A waker that calls `f`, and drops what that owns when the last clone goes.
+pub fn calls(f: impl Fn() + Send + Sync + 'static) -> Waker {
+    Waker::from(Arc::new(Calls(f)))
+}
+
+/// A waker that counts how often it is woken.
+pub fn counts(count: &Arc<AtomicUsize>) -> Waker {
+    let count = count.clone();
+    calls(move || {
+        count.fetch_add(1, SeqCst);
+    })
+}
+
+/// Polls a future with `waker`.
+pub fn poll_with<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Option<F::Output> {
+    match future.poll(&mut Context::from_waker(waker)) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// Polls a future with a waker that wakes nobody.
+pub fn poll<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
+    poll_with(future, Waker::noop())
+}
+
+/// A future that has been polled, and waits.
+pub fn waiting<F: Future>(future: F) -> Pin<Box<F>> {
+    let mut future = Box::pin(future);
+    assert!(poll(future.as_mut()).is_none(), "it waits");
+    future
+}
+
+/// The message of a panic.
+pub fn message(panic: Box<dyn std::any::Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(message) => *message,
+        Err(panic) => (*panic.downcast::<&str>().expect("a panic with a message")).to_owned(),
+    }
+}
+
+/// An answer that changes with each call, and is the same in each run.
+pub struct Dice(pub u64);
+
+impl Dice {
+    /// True once in so many calls.
+    pub fn once_in(&mut self, so_many: u64) -> bool {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % so_many == 0
+    }
+}

@@ -1,0 +1,292 @@
+//! `aioli_sync::Queue` and its kinds: who gets what, who waits, who goes, and who shuts down.
+//!
+//! Each model says on which change of the code it was seen to fail.
+#![cfg(loom)]
+
+mod common;
+
+use aioli_sync::{PriorityQueue, PutNowaitError, Queue, QueueShutDown};
+use common::{
+    block_on::{block_on, poll_once},
+};
+use loom::thread;
+
+/// Runs a model with at most three preemptions.
+fn bounded_model(model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.max_branches = 5000;
+    builder.check(model);
+}
+
+/// One gets two items while another puts them.
+#[test]
+fn get_x_put() {
+    bounded_model(|| {
+        let queue = Queue::new();
+        let putter = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                queue.put_nowait(1).unwrap();
+                queue.put_nowait(2).unwrap();
+            })
+        };
+        assert_eq!(block_on(queue.get()), Ok(1));
+        assert_eq!(block_on(queue.get()), Ok(2));
+        putter.join().unwrap();
+        assert!(queue.is_empty());
+    });
+}
+
+/// Two put through a queue with room for one, and one gets.
+#[test]
+fn put_x_put_x_get() {
+    bounded_model(|| {
+        let queue = Queue::bounded(1);
+        let putters = [1, 2].map(|item| {
+            let queue = queue.clone();
+            thread::spawn(move || block_on(queue.put(item)).unwrap())
+        });
+        let got = [(); 2].map(|()| block_on(queue.get()).unwrap());
+        assert!(got == [1, 2] || got == [2, 1]);
+        for putter in putters {
+            putter.join().unwrap();
+        }
+        assert!(queue.is_empty() && !queue.is_full());
+    });
+}
+
+/// The first of two getters goes, while an item is put.
+#[test]
+fn getter_goes_x_put_x_get() {
+    bounded_model(|| {
+        let queue = Queue::new();
+        let mut gone = Box::pin(queue.get());
+        assert!(poll_once(gone.as_mut()).is_none());
+        let putter = {
+            let queue = queue.clone();
+            thread::spawn(move || queue.put_nowait(1).unwrap())
+        };
+        let getter = {
+            let queue = queue.clone();
+            thread::spawn(move || block_on(queue.get()))
+        };
+        drop(gone);
+        assert_eq!(getter.join().unwrap(), Ok(1));
+        putter.join().unwrap();
+        assert!(queue.is_empty());
+    });
+}
+
+/// A getter goes, while an item is put for it: the item stays in the queue, before one that is put later.
+#[test]
+fn getter_goes_x_put() {
+    bounded_model(|| {
+        let queue = Queue::new();
+        let mut gone = Box::pin(queue.get());
+        assert!(poll_once(gone.as_mut()).is_none());
+        let putter = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                queue.put_nowait(1).unwrap();
+                queue.put_nowait(2).unwrap();
+            })
+        };
+        drop(gone);
+        putter.join().unwrap();
+        assert_eq!(queue.len(), 2);
+        assert_eq!((queue.get_nowait(), queue.get_nowait()), (Ok(1), Ok(2)));
+    });
+}
+
+/// The first of two who wait for room goes, while an item is got.
+#[test]
+fn putter_goes_x_get_x_put() {
+    bounded_model(|| {
+        let queue = Queue::bounded(1);
+        queue.put_nowait(0).unwrap();
+        let mut gone = Box::pin(queue.put(1));
+        assert!(poll_once(gone.as_mut()).is_none());
+        let putter = {
+            let queue = queue.clone();
+            thread::spawn(move || block_on(queue.put(2)))
+        };
+        let getter = {
+            let queue = queue.clone();
+            thread::spawn(move || block_on(queue.get()).unwrap())
+        };
+        drop(gone);
+        assert_eq!(getter.join().unwrap(), 0);
+        putter.join().unwrap().unwrap();
+        assert_eq!(queue.get_nowait(), Ok(2));
+        assert!(queue.is_empty() && !queue.is_full());
+    });
+}
+
+/// The queue is shut down while one gets until it is, and another puts: what was put is got, before the getter hears of it.
+#[test]
+fn shut_down_x_put_x_get() {
+    bounded_model(|| {
+        let queue = Queue::bounded(1);
+        let putter = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                let first = block_on(queue.put(1)).is_ok();
+                let second = block_on(queue.put(2)).is_ok();
+                u32::from(first) + u32::from(second) * 2
+            })
+        };
+        let getter = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                let mut sum = 0;
+                while let Ok(item) = block_on(queue.get()) {
+                    sum += item;
+                }
+                sum
+            })
+        };
+        queue.shutdown(false);
+        assert_eq!(putter.join().unwrap(), getter.join().unwrap());
+    });
+}
+
+/// Two getters wait, an item is put for the first, and the queue is shut down while the first goes: the second gets the item, and
+/// hears that the queue is shut down only when there is none.
+#[test]
+fn shut_down_x_getter_goes_x_get() {
+    bounded_model(|| {
+        let queue = Queue::new();
+        let mut gone = Box::pin(queue.get());
+        assert!(poll_once(gone.as_mut()).is_none());
+        queue.put_nowait(1).unwrap();
+        let getter = {
+            let queue = queue.clone();
+            thread::spawn(move || block_on(queue.get()))
+        };
+        let shutter = {
+            let queue = queue.clone();
+            thread::spawn(move || queue.shutdown(false))
+        };
+        drop(gone);
+        shutter.join().unwrap();
+        assert_eq!(getter.join().unwrap(), Ok(1));
+        assert_eq!(block_on(queue.get()), Err(QueueShutDown(())));
+    });
+}
+
+/// The queue is shut down at once, while one waits that was promised an item, and another puts: what is put before is dropped or got,
+/// nothing is left, and who joins is told.
+#[test]
+fn drop_all_x_put_x_get() {
+    bounded_model(|| {
+        let queue = Queue::new();
+        let putter = {
+            let queue = queue.clone();
+            thread::spawn(move || queue.put_nowait(1))
+        };
+        let getter = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                let got = block_on(queue.get()).is_ok();
+                if got {
+                    queue.task_done().unwrap();
+                }
+                got
+            })
+        };
+        queue.shutdown(true);
+        block_on(queue.join());
+        let put = putter.join().unwrap();
+        assert!(matches!(put, Ok(()) | Err(PutNowaitError::QueueShutDown(1))));
+        let got = getter.join().unwrap();
+        assert!(!got || put.is_ok());
+        assert!(queue.is_empty());
+    });
+}
+
+/// A queue without a bound grows, while one puts and another gets past the place where it does.
+#[test]
+fn grow_x_put_x_get() {
+    bounded_model(|| {
+        let queue = Queue::new();
+        queue.put_nowait(0).unwrap();
+        let putter = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                queue.put_nowait(1).unwrap();
+                queue.put_nowait(2).unwrap();
+            })
+        };
+        let getter = {
+            let queue = queue.clone();
+            thread::spawn(move || block_on(queue.get()).unwrap())
+        };
+        queue.put_nowait(10).unwrap();
+        putter.join().unwrap();
+        assert_eq!(getter.join().unwrap(), 0);
+        let mut rest: Vec<_> = std::iter::from_fn(|| queue.get_nowait().ok()).collect();
+        rest.retain(|item| *item != 10);
+        assert_eq!(rest, [1, 2]);
+    });
+}
+
+/// The last item of a bounded ring's lap is taken while the next lap's is put: the slot is handed on.
+#[test]
+fn lap_x_lap() {
+    bounded_model(|| {
+        let queue = Queue::bounded(1);
+        queue.put_nowait(0).unwrap();
+        let putter = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                for item in [1, 2] {
+                    block_on(queue.put(item)).unwrap();
+                }
+            })
+        };
+        for item in [0, 1, 2] {
+            assert_eq!(block_on(queue.get()), Ok(item));
+        }
+        putter.join().unwrap();
+    });
+}
+
+/// Two report items done while a third joins.
+#[test]
+fn task_done_x_task_done_x_join() {
+    bounded_model(|| {
+        let queue = Queue::new();
+        for item in 0..2 {
+            queue.put_nowait(item).unwrap();
+            queue.get_nowait().unwrap();
+        }
+        let workers = [(); 2].map(|()| {
+            let queue = queue.clone();
+            thread::spawn(move || queue.task_done().unwrap())
+        });
+        block_on(queue.join());
+        queue.task_done().unwrap_err();
+        for worker in workers {
+            worker.join().unwrap();
+        }
+    });
+}
+
+/// One gets what two put into a heap: it waits for who has been given a position and has not put yet.
+#[test]
+fn heap_put_x_put_x_get() {
+    bounded_model(|| {
+        let queue = PriorityQueue::new();
+        let putters = [2, 1].map(|item| {
+            let queue = queue.clone();
+            thread::spawn(move || queue.put_nowait(item).unwrap())
+        });
+        let got = [(); 2].map(|()| block_on(queue.get()).unwrap());
+        assert!(got == [1, 2] || got == [2, 1]);
+        for putter in putters {
+            putter.join().unwrap();
+        }
+        assert!(queue.is_empty());
+    });
+}
