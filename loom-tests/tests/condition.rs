@@ -64,6 +64,8 @@ impl Flag {
 }
 
 /// One looks and waits while another makes the change, and notifies with the lock released.
+///
+/// Fails when the waiter releases the lock before it is in line.
 #[test]
 fn notify_x_wait() {
     loom::model(|| {
@@ -77,6 +79,8 @@ fn notify_x_wait() {
 }
 
 /// Two wait while a third makes the change, and notifies all.
+///
+/// Fails when the waiters release the lock before they are in line, and when only one is served.
 #[test]
 fn notify_all_x_wait_x_wait() {
     model_with(3, || {
@@ -92,6 +96,9 @@ fn notify_all_x_wait_x_wait() {
 }
 
 /// The first in line gives up while one is notified: the notification reaches the other, which waits or is about to.
+///
+/// Fails when a waiter that was notified and is dropped keeps the notification, and when the other releases the lock before it is
+/// in line.
 #[test]
 fn notify_x_wait_x_cancel() {
     model_with(3, || {
@@ -114,6 +121,8 @@ fn notify_x_wait_x_cancel() {
 
 /// One that was notified, and waits for the lock, gives up while the lock is released: the other has the notification then, and
 /// the lock.
+///
+/// Fails when a waiter that is dropped on its way to the lock keeps the notification.
 #[test]
 fn cancel_before_the_lock_x_release_x_wait() {
     model_with(3, || {

@@ -25,6 +25,10 @@ fn assert_nobody_waits(event: &Event) {
 }
 
 /// One sets the event while another waits for it, and sees what was done before.
+///
+/// Fails when `set` is not a Release; when a look at the word that fails to set `WAITED` is not an Acquire; when `set` goes by
+/// `WAITED` as it was before its step; and when whoever wants to wait sets that flag without seeing in the same step that the
+/// event is not set (both: it sleeps for ever).
 #[test]
 fn set_x_wait() {
     loom::model(|| {
@@ -46,6 +50,9 @@ fn set_x_wait() {
 }
 
 /// One that is in the list is polled, with another waker, while the event is set and cleared.
+///
+/// Fails on changes of the list: when the new waker is not kept, when a waiter is marked as served before its waker is taken
+/// out or not with a Release, and when one that leaves is not unlinked.
 #[test]
 fn set_x_clear_x_poll() {
     loom::model(|| {
@@ -66,6 +73,9 @@ fn set_x_clear_x_poll() {
 }
 
 /// A task waits while another sets the event, clears it at once, and sets it again; and a third gives up waiting.
+///
+/// Fails when `WAITED` is cleared by one who leaves others behind, or after the lock was released; and when one that was served
+/// leaves the list once more (the other is lost with it).
 #[test]
 fn set_x_clear_x_wait_x_drop() {
     model_with(3, || {
@@ -91,8 +101,10 @@ fn set_x_clear_x_wait_x_drop() {
     });
 }
 
-/// The one that waits leaves, and finds the list empty, while another comes and the event is pulsed: whoever came before the
-/// pulse is woken by it.
+/// The one that waits leaves, and finds the list empty, while another comes and the event is set.
+///
+/// Fails when `WAITED` is cleared whether the list is empty or not, and when it is cleared after the lock was released (the
+/// other sleeps for ever).
 #[test]
 fn the_last_leaves_x_wait_x_set() {
     model_with(3, || {
@@ -115,6 +127,10 @@ fn the_last_leaves_x_wait_x_set() {
 }
 
 /// Two announce a change each, and one waits until it has seen both.
+///
+/// Fails when `pulse` is not a Release, or goes by `WAITED` as it was before its step; when `wait` does not read the generation
+/// with Acquire; when a waiter looks at the flag and not at the generation; and when `WAITED` is cleared after the lock was
+/// released by whoever served all.
 #[test]
 fn pulse_x_pulse_x_wait() {
     model_with(3, || {
@@ -142,6 +158,9 @@ fn pulse_x_pulse_x_wait() {
 }
 
 /// An event that is set is cleared by one who looks and waits then, while another announces a change by setting it.
+///
+/// Fails when `set` does nothing to an event that it sees set, when `clear` is not an Acquire, and when any one of the looks at
+/// the word while waiting is not.
 #[test]
 fn set_again_x_clear_and_wait() {
     loom::model(|| {

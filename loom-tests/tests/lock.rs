@@ -14,6 +14,9 @@ use loom::{sync::Arc, thread};
 use std::sync::Arc as StdArc;
 
 /// Two add to the value, waiting as tasks; loom sees each access to it.
+///
+/// Fails when a release is Relaxed or hands nothing over, when what takes the permit without the lock is Relaxed, and when there
+/// are two permits.
 #[test]
 fn lock_x_lock() {
     loom::model(|| {
@@ -29,6 +32,8 @@ fn lock_x_lock() {
 }
 
 /// One tries, one waits as a thread, and one as a task for an owned guard.
+///
+/// Fails as above.
 #[test]
 fn try_lock_x_blocking_lock_x_lock_owned() {
     model_with(3, || {
@@ -53,6 +58,8 @@ fn try_lock_x_blocking_lock_x_lock_owned() {
 }
 
 /// The first in line gives up while the lock is handed over, and the second gets it.
+///
+/// Fails as above, and when what was given to a waiter that goes is not given back.
 #[test]
 fn unlock_x_drop_of_the_first_x_second() {
     model_with(3, || {

@@ -20,6 +20,9 @@ use loom::{
 use std::future::pending;
 
 /// Three want the value: one of them makes it, and all see it.
+///
+/// Fails when the flag is stored or read with Relaxed, or stored before the value is written, or after the permits are released;
+/// when not all who wait get a permit then; and when who has a permit does not look at the flag again.
 #[test]
 fn get_or_init_x_get_or_init_x_get_or_init() {
     model_with(3, || {
@@ -41,6 +44,9 @@ fn get_or_init_x_get_or_init_x_get_or_init() {
 }
 
 /// Who makes the value gives up; of those who wait, one makes it. A third looks without waiting.
+///
+/// Fails when who has the turn does not pass it on when it is dropped; when the flag is stored or read with Relaxed, and when it
+/// is stored before the value is written.
 #[test]
 fn drop_of_the_first_x_get_or_init_x_get() {
     model_with(3, || {
@@ -63,6 +69,8 @@ fn drop_of_the_first_x_get_or_init_x_get() {
 }
 
 /// One sets the value, another makes one if there is none, and a third sets one, too: one of them wins, and all see that.
+///
+/// Fails when `set` does not look at the flag again when it has a permit; and as the first one.
 #[test]
 fn set_x_set_x_get_or_init() {
     model_with(3, || {

@@ -25,7 +25,7 @@ use std::future::IntoFuture;
 /// Fails when a waiter looks at the outcome and takes its place in two critical sections (it sleeps for ever), when
 /// whether the promise is pending is looked at in an earlier critical section than the one that completes it (both
 /// succeed), when the value is put in its place after the outcome (the waiter finds none), and when a waiter that is
-/// dropped does not look at the generation (it gives up a place that it no longer has).
+/// dropped does not leave the list.
 #[test]
 fn promise_set_x_await_x_cancel() {
     model_with(3, || {

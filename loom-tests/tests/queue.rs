@@ -5,7 +5,7 @@
 
 mod common;
 
-use aioli_sync::{PriorityQueue, PutNowaitError, Queue, QueueShutDown};
+use aioli_sync::{GetNowaitError, PriorityQueue, PutNowaitError, Queue, QueueShutDown};
 use common::{
     block_on::{block_on, poll_once},
 };
@@ -205,6 +205,26 @@ fn drop_all_x_put_x_get() {
     });
 }
 
+/// The queue is shut down at once, while one goes that was promised an item.
+#[test]
+fn drop_all_x_getter_goes() {
+    bounded_model(|| {
+        let queue = Queue::new();
+        let mut gone = Box::pin(queue.get());
+        assert!(poll_once(gone.as_mut()).is_none());
+        queue.put_nowait(1).unwrap();
+        let shutter = {
+            let queue = queue.clone();
+            thread::spawn(move || queue.shutdown(true))
+        };
+        drop(gone);
+        shutter.join().unwrap();
+        assert!(queue.is_empty());
+        assert_eq!(queue.get_nowait(), Err(GetNowaitError::QueueShutDown));
+        block_on(queue.join());
+    });
+}
+
 /// A queue without a bound grows, while one puts and another gets past the place where it does.
 #[test]
 fn grow_x_put_x_get() {
@@ -270,6 +290,50 @@ fn task_done_x_task_done_x_join() {
         for worker in workers {
             worker.join().unwrap();
         }
+    });
+}
+
+/// One waits for an item while another puts one, and a third would snatch it.
+#[test]
+fn get_x_put_x_get_nowait() {
+    bounded_model(|| {
+        let queue = Queue::new();
+        let mut getter = Box::pin(queue.get());
+        assert!(poll_once(getter.as_mut()).is_none());
+        let putter = {
+            let queue = queue.clone();
+            thread::spawn(move || queue.put_nowait(1).unwrap())
+        };
+        let snatcher = {
+            let queue = queue.clone();
+            thread::spawn(move || queue.get_nowait())
+        };
+        assert_eq!(block_on(getter), Ok(1));
+        assert_eq!(snatcher.join().unwrap(), Err(GetNowaitError::QueueEmpty));
+        putter.join().unwrap();
+    });
+}
+
+/// One waits for room while another gets an item, and a third would take the room.
+#[test]
+fn put_x_get_x_put_nowait() {
+    bounded_model(|| {
+        let queue = Queue::bounded(1);
+        queue.put_nowait(0).unwrap();
+        let mut putter = Box::pin(queue.put(1));
+        assert!(poll_once(putter.as_mut()).is_none());
+        let getter = {
+            let queue = queue.clone();
+            thread::spawn(move || block_on(queue.get()))
+        };
+        let snatcher = {
+            let queue = queue.clone();
+            thread::spawn(move || queue.put_nowait(2))
+        };
+        block_on(putter).unwrap();
+        assert_eq!(snatcher.join().unwrap(), Err(PutNowaitError::QueueFull(2)));
+        assert_eq!(getter.join().unwrap(), Ok(0));
+        assert_eq!(queue.get_nowait(), Ok(1));
     });
 }
 

@@ -14,6 +14,8 @@ use loom::{sync::Arc, thread};
 use std::sync::Arc as StdArc;
 
 /// Two write, and one reads what either has left whole.
+///
+/// Fails when a release is Relaxed, when what takes permits without the lock is, and when a writer leaves a permit to others.
 #[test]
 fn write_x_write_x_read() {
     model_with(3, || {
@@ -38,6 +40,8 @@ fn write_x_write_x_read() {
 }
 
 /// A writer goes on as a reader, while another waits to write and a third to read: the other writer does not come in between.
+///
+/// Fails when a downgrade releases all permits, also if it then takes one again; and as above.
 #[test]
 fn downgrade_x_write_x_read() {
     model_with(3, || {
@@ -62,6 +66,8 @@ fn downgrade_x_write_x_read() {
 }
 
 /// A writer waits for a reader and holds up another, and gives up while the first is done.
+///
+/// Fails when what was given to a waiter that goes is not given back.
 #[test]
 fn drop_of_the_writer_x_end_of_a_reader_x_read() {
     model_with(3, || {
@@ -78,6 +84,27 @@ fn drop_of_the_writer_x_end_of_a_reader_x_read() {
         drop(writer);
         assert_eq!(reader.join().unwrap(), 1);
         first.join().unwrap();
+        *lock.try_write().expect("nobody holds it") = 2;
+    });
+}
+
+/// A writer waits for a reader and holds up another, and gives up while the first goes on.
+///
+/// Fails when a waiter that goes does not have those behind it served.
+#[test]
+fn drop_of_the_writer_x_read() {
+    loom::model(|| {
+        let lock = Arc::new(RwLock::new(1));
+        let reading = lock.try_read().unwrap();
+        let mut writer = Box::pin(lock.write());
+        assert!(poll_once(writer.as_mut()).is_none());
+        let reader = {
+            let lock = lock.clone();
+            thread::spawn(move || *block_on(lock.read()))
+        };
+        drop(writer);
+        assert_eq!(reader.join().unwrap(), *reading);
+        drop(reading);
         *lock.try_write().expect("nobody holds it") = 2;
     });
 }

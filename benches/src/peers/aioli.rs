@@ -7,8 +7,8 @@ use std::ops::DerefMut;
 use std::time::Duration;
 
 use ::aioli::net::{TcpListener, TcpStream};
+use ::aioli::sync::{Barrier, Event, Lock, Queue, Semaphore};
 use ::aioli::{Builder, EventLoop, Task};
-use ::aioli_sync::{Barrier, Event, Lock, Queue, Semaphore};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Joined, Peer, Spawner, SyncPeer};

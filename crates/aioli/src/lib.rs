@@ -39,7 +39,7 @@
 //! | the loop | [`EventLoop::call_soon`], [`EventLoop::call_later`], [`Handle`], [`ContextVar`], [`Builder::virtual_time`] |
 //! | network | [`open_connection`], [`start_server`]; the sockets below them are in [`net`], and what can be done with readers and writers in [`io`] |
 //! | threads | [`to_thread`], [`run_coroutine_threadsafe`] |
-//! | synchronization | [`Event`], [`Promise`] |
+//! | synchronization | [`Lock`], [`RwLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`], [`Queue`], [`Promise`]; all of it is in [`sync`](mod@sync) |
 //!
 //! # Workers
 //!
@@ -67,21 +67,19 @@ pub mod io {
     pub use futures_lite::io::*;
 }
 
-/// What tasks wait for that others do: events, and values that are given by hand.
-pub mod sync {
-    #[doc(inline)]
-    pub use aioli_sync::{
-        CallbackId, Event, EventWait, Exception, InvalidStateError, Promise, PromiseError, PromiseFinished,
-        PromiseLoop, PromiseWait,
-    };
-}
+/// What tasks share and wait for: locks, semaphores, events, barriers, queues, and values that are given by hand.
+#[doc(inline)]
+pub use aioli_sync as sync;
 
 #[doc(inline)]
 pub use aioli_executor::{Context, ContextToken, ContextVar};
 #[doc(inline)]
 pub use aioli_macros::{main, test};
 #[doc(inline)]
-pub use aioli_sync::{Event, Exception, InvalidStateError, Promise, PromiseError, PromiseLoop};
+pub use aioli_sync::{
+    Barrier, BoundedSemaphore, BrokenBarrierError, Condition, Event, Exception, InvalidStateError, LifoQueue, Lock,
+    LockGuard, OnceCell, PriorityQueue, Promise, PromiseError, PromiseLoop, Queue, QueueShutDown, RwLock, Semaphore,
+};
 #[doc(inline)]
 pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runner, TimerHandle, run};
 #[doc(inline)]

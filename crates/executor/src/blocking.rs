@@ -85,7 +85,7 @@ struct State {
     /// Jobs that are being done.
     under_way: usize,
     /// Who is unparked when there is no job any more.
-    when_idle: Option<Arc<dyn Driver>>,
+    when_idle: Option<std::sync::Arc<dyn Driver>>,
     /// Threads that wait for a job.
     idle: usize,
     /// A thread has been woken or started and has not taken the lock yet.
@@ -121,7 +121,7 @@ impl Pool {
     }
 
     /// Has `driver` unparked whenever the last job is done.
-    pub(crate) fn tell_when_idle(&self, driver: Arc<dyn Driver>) {
+    pub(crate) fn tell_when_idle(&self, driver: std::sync::Arc<dyn Driver>) {
         self.state.lock().when_idle = Some(driver);
     }
 

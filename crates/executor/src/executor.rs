@@ -94,7 +94,7 @@ impl Executor {
     /// # Panics
     ///
     /// If there is to be no worker, or more than [`MAX_WORKERS`], or no thread for blocking calls.
-    pub fn new(config: Config, driver: Arc<dyn Driver>) -> io::Result<Self> {
+    pub fn new(config: Config, driver: std::sync::Arc<dyn Driver>) -> io::Result<Self> {
         assert!(config.workers > 0, "an executor needs at least one worker");
         assert!(
             config.workers <= MAX_WORKERS,

@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     pub(crate) idle: Idle,
     pub(crate) watch: Watch,
     calls: Calls,
-    pub(crate) driver: Arc<dyn Driver>,
+    pub(crate) driver: std::sync::Arc<dyn Driver>,
     /// Whoever holds it waits in the driver or polls it.
     pub(crate) driving: Mutex<()>,
     /// Tasks from other threads that have not had their first turn, and whether more are let in.
@@ -73,7 +73,7 @@ pub(crate) struct Home {
 impl Shared {
     pub(crate) fn new(
         stealers: Vec<Option<Stealer<Runnable>>>,
-        driver: Arc<dyn Driver>,
+        driver: std::sync::Arc<dyn Driver>,
         unhandled: Arc<Mutex<Unhandled>>,
         pool: Arc<Pool>,
     ) -> Arc<Self> {

@@ -61,18 +61,42 @@ pub(crate) const MAX: usize = usize::MAX >> 3;
 pub(crate) struct Permits {
     word: AtomicUsize,
     waiters: Mutex<WaitList>,
+    /// How many may be free; what is given back beyond that is not counted.
+    bound: usize,
 }
+
+/// There is no bound but what the word can count.
+const UNBOUNDED: usize = usize::MAX;
 
 impl Permits {
     const_fn! {
         /// At most [`MAX`].
         pub(crate) const fn new(free: usize) -> Self {
+            Self::with_bound(free, UNBOUNDED)
+        }
+    }
+
+    const_fn! {
+        /// At most [`MAX`], and never more free than these.
+        pub(crate) const fn bounded(free: usize) -> Self {
+            Self::with_bound(free, free)
+        }
+    }
+
+    const_fn! {
+        const fn with_bound(free: usize, bound: usize) -> Self {
             debug_assert!(free <= MAX);
             Self {
                 word: AtomicUsize::new(free * ONE),
                 waiters: Mutex::new(WaitList::new()),
+                bound,
             }
         }
+    }
+
+    /// The most that can be free when somebody adds permits, or be taken at once.
+    pub(crate) fn bound(&self) -> usize {
+        self.bound.min(MAX)
     }
 
     /// How many are free.
@@ -115,7 +139,11 @@ impl Permits {
     /// Gives permits back.
     #[inline]
     pub(crate) fn release(&self, count: usize) {
-        let before = self.word.fetch_add(count * ONE, Release);
+        let before = if self.bound == UNBOUNDED {
+            self.word.fetch_add(count * ONE, Release)
+        } else {
+            self.fill(count)
+        };
         if before & (WAITED | FULL) != 0 {
             self.released(before, count);
         }
@@ -130,26 +158,40 @@ impl Permits {
         self.hand_over(self.waiters.lock());
     }
 
-    /// Adds permits if the sum of those that are free is at most `bound` then; otherwise says how many are free.
-    pub(crate) fn release_up_to(&self, count: usize, bound: usize) -> Result<(), usize> {
+    /// Adds permits if not more than the [bound](Self::bound) are free then; otherwise says how many are free.
+    pub(crate) fn try_release(&self, count: usize) -> Result<(), usize> {
+        if self.add(count)? & WAITED != 0 {
+            self.hand_over(self.waiters.lock());
+        }
+        Ok(())
+    }
+
+    /// As `try_release`, but gives the word as it was before, and leaves it at that.
+    fn add(&self, count: usize) -> Result<usize, usize> {
         let mut word = self.word.load(Relaxed);
         loop {
             let free = word / ONE;
-            if count > bound.saturating_sub(free) {
+            if count > self.bound().saturating_sub(free) {
                 return Err(free);
             }
             match self
                 .word
                 .compare_exchange_weak(word, word + count * ONE, Release, Relaxed)
             {
-                Ok(_) => break,
+                Ok(_) => return Ok(word),
                 Err(now) => word = now,
             }
         }
-        if word & WAITED != 0 {
-            self.hand_over(self.waiters.lock());
+    }
+
+    /// Adds as many as there is room for below the bound, if there is one; gives the word as it was before.
+    fn fill(&self, mut count: usize) -> usize {
+        loop {
+            match self.add(count) {
+                Ok(before) => return before,
+                Err(free) => count = self.bound - free,
+            }
         }
-        Ok(())
     }
 
     /// Serves those at the front of the list for whom there is enough.
@@ -215,8 +257,12 @@ unsafe impl Line for &Permits {
 
     fn left(&self, waiters: MutexGuard<'_, WaitList>, served: Option<usize>) {
         if let Some(count) = served {
-            // Relaxed: nothing was done with them, and this keeps the chain of releases whole.
-            self.word.fetch_add(count * ONE, Relaxed);
+            if self.bound == UNBOUNDED {
+                // Relaxed: nothing was done with them, and this keeps the chain of releases whole.
+                self.word.fetch_add(count * ONE, Relaxed);
+            } else {
+                self.fill(count);
+            }
         }
         self.hand_over(waiters);
     }

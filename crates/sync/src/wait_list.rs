@@ -39,6 +39,7 @@ use aioli_primitives::{
 use arrayvec::ArrayVec;
 use std::{
     marker::PhantomPinned,
+    mem::MaybeUninit,
     pin::Pin,
     ptr::NonNull,
     task::{Context, Poll, Waker},
@@ -52,7 +53,9 @@ const SERVED: usize = 2;
 /// One who waits, or may yet.
 struct Waiter {
     word: AtomicUsize,
-    link: UnsafeCell<Link>,
+    /// Nothing is in it before it first waits: most never do, and a link that is written when the future is made, and moved with it,
+    /// costs more than a lock that is free.
+    link: UnsafeCell<MaybeUninit<Link>>,
     /// Others have its address: it must not move, and a unique reference to what is around it promises nothing.
     _pinned: PhantomPinned,
 }
@@ -70,14 +73,21 @@ impl Waiter {
     fn new() -> Self {
         Self {
             word: AtomicUsize::new(OUT),
-            link: UnsafeCell::new(Link {
-                previous: None,
-                next: None,
-                waker: None,
-                wants: 0,
-            }),
+            link: UnsafeCell::new(MaybeUninit::uninit()),
             _pinned: PhantomPinned,
         }
+    }
+
+    /// Lends its link.
+    ///
+    /// # Safety
+    ///
+    /// It has waited, and nobody else touches its link meanwhile: it is in a list whose lock the caller has, or was taken off that by the
+    /// caller, or is the caller's.
+    #[inline]
+    unsafe fn with_link<R>(&self, f: impl FnOnce(&mut Link) -> R) -> R {
+        // SAFETY: it was written when it began to wait, and is the caller's.
+        self.link.with_mut(|link| f(unsafe { (*link).assume_init_mut() }))
     }
 }
 
@@ -109,7 +119,7 @@ impl WaitList {
         std::iter::from_fn(|| {
             let waiter = next?;
             // SAFETY: it is in the list, whose lock the caller has: nobody else touches its link, and it lives.
-            next = unsafe { waiter.as_ref() }.link.with(|link| unsafe { (*link).next });
+            next = unsafe { waiter.as_ref().with_link(|link| link.next) };
             Some(())
         })
         .count()
@@ -119,7 +129,7 @@ impl WaitList {
     pub(crate) fn first_wants(&self) -> Option<usize> {
         // SAFETY: it is in the list, whose lock the caller has: nobody else touches its link, and it lives.
         self.first
-            .map(|first| unsafe { first.as_ref() }.link.with(|link| unsafe { (*link).wants }))
+            .map(|first| unsafe { first.as_ref().with_link(|link| link.wants) })
     }
 
     /// Takes the first off the list, and leaves it `number`. The waker that comes back is to be woken with the lock released.
@@ -130,7 +140,7 @@ impl WaitList {
         // SAFETY: it was in the list, whose lock the caller has, so it lives, also until the store below.
         let waiter = unsafe { first.as_ref() };
         // SAFETY: until that store, nobody else touches its link.
-        let waker = waiter.link.with_mut(|link| unsafe { (*link).waker.take() });
+        let waker = unsafe { waiter.with_link(|link| link.waker.take()) };
         waiter.word.store(SERVED + number, Release);
         waker
     }
@@ -155,16 +165,16 @@ impl WaitList {
         let this = NonNull::from(waiter);
         waiter.link.with_mut(|link| {
             // SAFETY: it is `OUT`, so its link is its owner's, which is the caller.
-            *unsafe { &mut *link } = Link {
+            unsafe { &mut *link }.write(Link {
                 previous: self.last,
                 next: None,
                 waker: Some(waker),
                 wants,
-            };
+            });
         });
         match self.last.replace(this) {
             // SAFETY: it is in the list, whose lock the caller has.
-            Some(last) => unsafe { last.as_ref().link.with_mut(|link| (*link).next = Some(this)) },
+            Some(last) => unsafe { last.as_ref().with_link(|link| link.next = Some(this)) },
             None => self.first = Some(this),
         }
         // Relaxed: who finds it in the list has the lock, and the owner reads its own store.
@@ -177,14 +187,13 @@ impl WaitList {
         unsafe {
             let (previous, next) = waiter
                 .as_ref()
-                .link
-                .with_mut(|link| ((*link).previous.take(), (*link).next.take()));
+                .with_link(|link| (link.previous.take(), link.next.take()));
             match previous {
-                Some(previous) => previous.as_ref().link.with_mut(|link| (*link).next = next),
+                Some(previous) => previous.as_ref().with_link(|link| link.next = next),
                 None => self.first = next,
             }
             match next {
-                Some(next) => next.as_ref().link.with_mut(|link| (*link).previous = previous),
+                Some(next) => next.as_ref().with_link(|link| link.previous = previous),
                 None => self.last = previous,
             }
         }
@@ -295,14 +304,12 @@ impl<L: Line> Place<L> {
                 // Served while nobody had the lock.
                 continue;
             }
-            let replaced = this.waiter.link.with_mut(|link| {
-                // SAFETY: it waits, so its link belongs to who has the lock, as this does.
-                let waker = unsafe { &mut (*link).waker };
-                match waker {
-                    Some(known) if known.will_wake(cx.waker()) => Ok(None),
-                    _ => renewed.take().map(|renewed| waker.replace(renewed)).ok_or(()),
-                }
-            });
+            let renew = |link: &mut Link| match &mut link.waker {
+                Some(known) if known.will_wake(cx.waker()) => Ok(None),
+                known => renewed.take().map(|renewed| known.replace(renewed)).ok_or(()),
+            };
+            // SAFETY: it waits, so its link belongs to who has the lock, as this does.
+            let replaced = unsafe { this.waiter.with_link(renew) };
             drop(state);
             match replaced {
                 Ok(_) => return Poll::Pending,
@@ -326,7 +333,7 @@ impl<L: Line> Place<L> {
         }
         L::waiters(&mut state).unlink(NonNull::from(&self.waiter));
         // SAFETY: it is off the list, and the lock is held: nobody else has it.
-        let waker = self.waiter.link.with_mut(|link| unsafe { (*link).waker.take() });
+        let waker = unsafe { self.waiter.with_link(|link| link.waker.take()) };
         self.waiter.word.store(OUT, Relaxed);
         self.line.left(state, None);
         drop(waker);

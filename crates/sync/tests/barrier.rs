@@ -186,12 +186,19 @@ fn a_waker_that_panics_does_not_take_the_wake_ups_of_others_with_it() {
         let log = Log::default();
         let mut waiting: Vec<_> = (0..50).map(|_| Box::pin(barrier.wait())).collect();
         for (number, waiting) in waiting.iter_mut().enumerate() {
-            let waker = if number % 20 == 0 { panicking() } else { log.waker(number) };
+            let waker = if number % 20 == 0 {
+                panicking()
+            } else {
+                log.waker(number)
+            };
             assert!(poll_with(waiting.as_mut(), &waker).is_pending());
         }
         let payload = catch_unwind(AssertUnwindSafe(|| break_it(&barrier))).unwrap_err();
         assert_eq!(*payload.downcast::<&str>().unwrap(), "a foreign waker");
-        assert_eq!(log.take(), (0..50).filter(|number| number % 20 != 0).collect::<Vec<_>>());
+        assert_eq!(
+            log.take(),
+            (0..50).filter(|number| number % 20 != 0).collect::<Vec<_>>()
+        );
         for (number, waiting) in waiting.iter_mut().enumerate() {
             let outcome = if way == 0 { through(number) } else { BROKEN };
             assert_eq!(poll(waiting.as_mut()), outcome);
@@ -290,7 +297,10 @@ fn threads_meet_round_after_round() {
         thread.join().unwrap();
     }
     let indexes = indexes.load(SeqCst);
-    assert_eq!([0, 16, 32, 48].map(|shift| indexes >> shift & 0xffff), [ROUNDS; PARTIES]);
+    assert_eq!(
+        [0, 16, 32, 48].map(|shift| indexes >> shift & 0xffff),
+        [ROUNDS; PARTIES]
+    );
 }
 
 #[test]
@@ -301,7 +311,10 @@ fn it_is_shared_among_threads_and_shown() {
     check(&BARRIER.wait());
     let mut waiting = pin!(BARRIER.wait());
     assert!(poll(waiting.as_mut()).is_pending());
-    assert_eq!(format!("{BARRIER:?}"), "Barrier { parties: 2, waiting: 1, broken: false }");
+    assert_eq!(
+        format!("{BARRIER:?}"),
+        "Barrier { parties: 2, waiting: 1, broken: false }"
+    );
     let error: Box<dyn Error + Send + Sync> = BrokenBarrierError.into();
     assert_eq!(error.to_string(), "the barrier was aborted or reset");
 }

@@ -42,6 +42,19 @@ fn a_permit_for_which_somebody_has_released_adds_nothing() {
 }
 
 #[test]
+fn what_a_waiter_was_given_and_did_not_take_adds_nothing_when_all_are_free() {
+    let semaphore = BoundedSemaphore::new(1);
+    semaphore.try_acquire().unwrap().forget();
+    let served = waiting(semaphore.acquire());
+    semaphore.release().unwrap();
+    semaphore.release().unwrap();
+    drop(served);
+    assert_eq!(semaphore.available_permits(), 1);
+    drop(semaphore.try_acquire().unwrap());
+    assert_eq!(semaphore.available_permits(), 1);
+}
+
+#[test]
 fn of_many_permits_those_come_back_that_there_is_room_for() {
     let semaphore = BoundedSemaphore::new(3);
     let permits = semaphore.try_acquire_many(3).unwrap();

@@ -8,7 +8,7 @@ use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, Mutex},
     task::{Poll, Waker},
     thread,
 };
@@ -85,13 +85,13 @@ fn notify_all_wakes_all_who_wait_and_nobody_who_comes_later() {
     const COUNT: usize = 100;
     let (condition, lock, log) = (Arc::new(Condition::new()), Arc::new(Lock::new(0)), Log::default());
     // Each waits again as soon as it is woken; so those who come while it goes on could keep it going for ever.
-    let again: Arc<std::sync::Mutex<Vec<Pin<Box<dyn Future<Output = ()> + Send>>>>> = Arc::default();
+    type Again = Pin<Box<dyn Future<Output = ()> + Send>>;
+    let again: Arc<Mutex<Vec<Again>>> = Arc::default();
     let wait_again = {
         let (condition, lock, log, again) = (condition.clone(), lock.clone(), log.clone(), Arc::downgrade(&again));
         move || {
             let (condition, lock) = (condition.clone(), lock.clone());
-            let mut waiting: Pin<Box<dyn Future<Output = ()> + Send>> =
-                Box::pin(async move { drop(condition.wait(lock.try_lock().unwrap()).await) });
+            let mut waiting: Again = Box::pin(async move { drop(condition.wait(lock.try_lock().unwrap()).await) });
             assert!(poll_with(waiting.as_mut(), &log.waker(COUNT)).is_pending());
             again.upgrade().unwrap().lock().unwrap().push(waiting);
         }
@@ -293,13 +293,20 @@ fn a_waker_that_panics_does_not_take_the_wake_ups_of_others_with_it() {
     for notify in [Condition::notify_all, |condition: &Condition| condition.notify(100)] {
         let mut waiting: Vec<_> = (0..50)
             .map(|number| {
-                let waker = if number % 20 == 0 { panicking() } else { log.waker(number) };
+                let waker = if number % 20 == 0 {
+                    panicking()
+                } else {
+                    log.waker(number)
+                };
                 wait_with(&condition, &lock, &waker)
             })
             .collect();
         let payload = catch_unwind(AssertUnwindSafe(|| notify(&condition))).unwrap_err();
         assert_eq!(*payload.downcast::<&str>().unwrap(), "a foreign waker");
-        assert_eq!(log.take(), (0..50).filter(|number| number % 20 != 0).collect::<Vec<_>>());
+        assert_eq!(
+            log.take(),
+            (0..50).filter(|number| number % 20 != 0).collect::<Vec<_>>()
+        );
         assert!(waiting.iter_mut().all(|waiting| poll(waiting.as_mut()).is_ready()));
     }
 }

@@ -118,7 +118,11 @@ fn a_waiter_that_is_polled_before_its_turn_is_done_and_has_no_turn() {
         })
     };
     for (number, waiting) in waiting.iter_mut().enumerate() {
-        let waker = if number == 0 { polls_last.clone() } else { log.waker(number) };
+        let waker = if number == 0 {
+            polls_last.clone()
+        } else {
+            log.waker(number)
+        };
         assert!(poll_with(waiting.as_mut(), &waker).is_pending());
     }
     assert!(poll_with(last.lock().unwrap().as_mut(), &log.waker(7)).is_pending());

@@ -236,7 +236,11 @@ fn however_many_wait_they_are_woken_in_order_and_those_polled_before_their_turn_
     assert!(woken::poll_with(last.lock().unwrap().as_mut(), &waker(COUNT)).is_pending());
     promise.set_result(1).unwrap();
     assert_eq!(*woken.lock().unwrap(), (0..COUNT - 1).collect::<Vec<_>>());
-    assert!(waiting.iter_mut().all(|waiting| woken::poll(waiting.as_mut()).is_ready()));
+    assert!(
+        waiting
+            .iter_mut()
+            .all(|waiting| woken::poll(waiting.as_mut()).is_ready())
+    );
 }
 
 #[test]

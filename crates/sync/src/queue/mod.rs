@@ -110,7 +110,7 @@ impl<T> Queue<T> {
     /// An empty queue that holds up to `maxsize` items. As `asyncio.Queue(maxsize)`.
     ///
     /// ```
-    /// # use aioli_sync as aioli;
+    /// # mod aioli { pub use aioli_sync::{self as sync, *}; }
     /// let queue = aioli::Queue::bounded(1);
     /// queue.put_nowait(1).unwrap();
     /// assert!(queue.is_full());
@@ -197,7 +197,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// Puts an item if there is room at once. As `Queue.put_nowait()` in asyncio.
     ///
     /// ```
-    /// # use aioli_sync as aioli;
+    /// # mod aioli { pub use aioli_sync::{self as sync, *}; }
     /// use aioli::{Queue, sync::PutNowaitError};
     ///
     /// let queue = Queue::bounded(1);
@@ -252,7 +252,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// Gets the next item if there is one at once. As `Queue.get_nowait()` in asyncio.
     ///
     /// ```
-    /// # use aioli_sync as aioli;
+    /// # mod aioli { pub use aioli_sync::{self as sync, *}; }
     /// use aioli::{Queue, sync::GetNowaitError};
     ///
     /// let queue = Queue::new();

@@ -244,7 +244,7 @@ impl<T, O: Order<T>> Shared<T, O> {
             closed.restore();
             return Look::Ready(Err(QueueShutDown(())));
         }
-        if closed.room() == 0 || !closed.waiting.putters.is_empty() {
+        if closed.room() == 0 {
             return Look::Wait(0);
         }
         Look::Ready(Ok(closed.take_tail()))
@@ -258,7 +258,7 @@ impl<T, O: Order<T>> Shared<T, O> {
             closed.restore();
             return Look::Ready(Err(QueueShutDown(())));
         }
-        if closed.available() == 0 || !closed.waiting.getters.is_empty() {
+        if closed.available() == 0 {
             return Look::Wait(0);
         }
         Look::Ready(Ok(closed.take_head()))
@@ -503,7 +503,8 @@ struct Opened {
 
 impl<'a, T, O: Order<T>> Closed<'a, T, O> {
     fn new(shared: &'a Shared<T, O>, waiting: &'a mut Waiting) -> Self {
-        let word = Word(shared.word.fetch_or(SLOW, AcqRel));
+        // Relaxed: the lock orders it with those who have closed it before, and it hands nothing over.
+        let word = Word(shared.word.fetch_or(SLOW, Relaxed));
         Self { shared, waiting, word }
     }
 

@@ -33,7 +33,7 @@ impl BoundedSemaphore {
         #[track_caller]
         pub const fn new(permits: usize) -> Self {
             Self {
-                semaphore: Semaphore::with_bound(permits, Some(permits)),
+                semaphore: Semaphore::bounded(permits),
             }
         }
     }
@@ -167,13 +167,13 @@ impl BoundedSemaphore {
     pub fn release_many(&self, count: usize) -> Result<(), InvalidStateError> {
         self.semaphore
             .permits
-            .release_up_to(count, self.bound())
+            .try_release(count)
             .map_err(|_| InvalidStateError::new("the bounded semaphore was released too often"))
     }
 
     /// How many permits there are at most: those of the beginning.
     pub fn bound(&self) -> usize {
-        self.semaphore.most()
+        self.semaphore.permits.bound()
     }
 
     /// How many permits are free. By the time one looks at the number, it may be another.

@@ -34,8 +34,6 @@ use std::{fmt, sync::Arc};
 /// ```
 pub struct Semaphore {
     permits: Permits,
-    /// How many may be free, if anybody is to see to that.
-    bound: Option<usize>,
 }
 
 impl Semaphore {
@@ -50,20 +48,19 @@ impl Semaphore {
         /// If there are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
         #[track_caller]
         pub const fn new(permits: usize) -> Self {
-            Self::with_bound(permits, None)
+            check_beginning(permits);
+            Self {
+                permits: Permits::new(permits),
+            }
         }
     }
 
     const_fn! {
         #[track_caller]
-        const fn with_bound(permits: usize, bound: Option<usize>) -> Self {
-            assert!(
-                permits <= Self::MAX_PERMITS,
-                "a semaphore cannot have more than Semaphore::MAX_PERMITS permits"
-            );
+        const fn bounded(permits: usize) -> Self {
+            check_beginning(permits);
             Self {
-                permits: Permits::new(permits),
-                bound,
+                permits: Permits::bounded(permits),
             }
         }
     }
@@ -219,7 +216,7 @@ impl Semaphore {
     /// foreign waker, after all for whom there are permits have been woken.
     #[track_caller]
     pub fn release_many(&self, count: usize) {
-        if let Err(free) = self.permits.release_up_to(count, Self::MAX_PERMITS) {
+        if let Err(free) = self.permits.try_release(count) {
             panic!(
                 "a semaphore with {free} free permits cannot get {count} more: Semaphore::MAX_PERMITS is {}",
                 Self::MAX_PERMITS
@@ -238,33 +235,23 @@ impl Semaphore {
         self.permits.are_taken()
     }
 
-    /// The most that may be had at once.
-    fn most(&self) -> usize {
-        self.bound.unwrap_or(Self::MAX_PERMITS)
-    }
-
     /// Panics if so many cannot be had, however long one waits.
     #[track_caller]
     fn check(&self, count: usize) {
-        let most = self.most();
+        let most = self.permits.bound();
         assert!(
             count <= most,
             "a semaphore that never has more than {most} permits cannot give {count} at once"
         );
     }
+}
 
-    /// Takes back what was acquired. Where there is a bound, what somebody has released before, for whoever held this, is not
-    /// added again.
-    fn give_back(&self, mut count: usize) {
-        match self.bound {
-            None => self.permits.release(count),
-            Some(bound) => {
-                while let Err(free) = self.permits.release_up_to(count, bound) {
-                    count = bound - free;
-                }
-            }
-        }
-    }
+#[track_caller]
+const fn check_beginning(permits: usize) {
+    assert!(
+        permits <= Semaphore::MAX_PERMITS,
+        "a semaphore cannot have more than Semaphore::MAX_PERMITS permits"
+    );
 }
 
 impl fmt::Debug for Semaphore {

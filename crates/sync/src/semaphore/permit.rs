@@ -41,7 +41,7 @@ impl<'a> SemaphorePermit<'a> {
 impl Drop for SemaphorePermit<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.semaphore.give_back(self.count);
+        self.semaphore.permits.release(self.count);
     }
 }
 
@@ -82,7 +82,7 @@ impl OwnedSemaphorePermit {
 impl Drop for OwnedSemaphorePermit {
     fn drop(&mut self) {
         if self.count > 0 {
-            self.semaphore.give_back(self.count);
+            self.semaphore.permits.release(self.count);
         }
     }
 }
