@@ -1,6 +1,7 @@
 #!/bin/sh
-# The executor's tests and those of cancellation, and the stress tests for longer, under the address sanitizer: no access to
-# memory that was freed or never ours, and with its leak checker, no memory that nobody can reach any more.
+# The executor's tests, those of the synchronization primitives and those of cancellation, and the stress tests for longer, under
+# the address sanitizer: no access to memory that was freed or never ours, and with its leak checker, no memory that nobody
+# can reach any more.
 #
 # Needs a nightly toolchain. The standard library is not instrumented, and need not be: its allocations are intercepted. Builds in
 # target/asan. AIOLI_STRESS_ROUNDS, AIOLI_STRESS_SEED and AIOLI_CHAOS_SECONDS are passed on.
@@ -28,6 +29,8 @@ done
 AIOLI_STRESS_ROUNDS="${AIOLI_STRESS_ROUNDS:-500}"
 export AIOLI_STRESS_ROUNDS
 check "stress, $AIOLI_STRESS_ROUNDS rounds" --test stress -- --nocapture
+package=aioli-sync
+check "synchronization" --tests
 # Nested groups and timeouts, cancelled at random, through the facade.
 package=aioli
 for test in scopes bad_cancellation cancellation_corners one_cancellation late_frames gather race task_group; do
@@ -35,5 +38,7 @@ for test in scopes bad_cancellation cancellation_corners one_cancellation late_f
 done
 AIOLI_CHAOS_SECONDS="${AIOLI_CHAOS_SECONDS:-10}"
 export AIOLI_CHAOS_SECONDS
-check "chaos, $AIOLI_CHAOS_SECONDS seconds" --test chaos -- --nocapture
+for test in chaos sync_chaos; do
+    check "$test, $AIOLI_CHAOS_SECONDS seconds" --test "$test" -- --nocapture
+done
 echo "asan: clean"

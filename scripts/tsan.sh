@@ -1,6 +1,6 @@
 #!/bin/sh
-# The executor's tests, and its stress test for longer, under the thread sanitizer: no two threads touch the same memory, one
-# of them writing, without an order between them.
+# The executor's tests, its stress test for longer, and the tests of the synchronization primitives, under the thread
+# sanitizer: no two threads touch the same memory, one of them writing, without an order between them.
 #
 # Needs a nightly toolchain. With its component rust-src the standard library is built with the sanitizer too. Without it, an
 # order that is made inside the standard library (channels, Once, the slow paths of its locks) is invisible; so the tests
@@ -30,18 +30,19 @@ mkdir -p target/tsan
 
 # One at a time and uncaptured: what the test harness does with threads and output is not what is tested.
 check() {
-    log=target/tsan/$1.log
-    echo "tsan: $1 (log in $log)"
+    log=target/tsan/$package-$1.log
+    echo "tsan: $package, $1 (log in $log)"
     # Unquoted, because it may be nothing.
     # shellcheck disable=SC2086
-    if ! cargo +nightly test --quiet $std --target "$target" --package aioli-executor --test "$1" \
+    if ! cargo +nightly test --quiet $std --target "$target" --package "$package" --test "$1" \
         -- --test-threads=1 --nocapture >"$log" 2>&1; then
         cat "$log"
-        echo "tsan: $1 FAILED"
+        echo "tsan: $package, $1 FAILED"
         exit 1
     fi
 }
 
+package=aioli-executor
 # Without the tests that count the allocator's bytes and the process's threads: the sanitizer has its own of both.
 for test in lifecycle cancel defer panics wakers order local blocking shutdown; do
     check "$test"
@@ -50,4 +51,8 @@ AIOLI_STRESS_ROUNDS="${AIOLI_STRESS_ROUNDS:-100}"
 export AIOLI_STRESS_ROUNDS
 echo "tsan: $AIOLI_STRESS_ROUNDS rounds of stress"
 check stress
+package=aioli-sync
+for test in barrier bounded_semaphore condition event lock once_cell promise queue rw_lock semaphore; do
+    check "$test"
+done
 echo "tsan: clean"

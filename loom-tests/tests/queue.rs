@@ -6,9 +6,7 @@
 mod common;
 
 use aioli_sync::{GetNowaitError, PriorityQueue, PutNowaitError, Queue, QueueShutDown};
-use common::{
-    block_on::{block_on, poll_once},
-};
+use common::block_on::{block_on, poll_once};
 use loom::thread;
 
 /// Runs a model with at most three preemptions.
@@ -20,6 +18,9 @@ fn bounded_model(model: impl Fn() + Send + Sync + 'static) {
 }
 
 /// One gets two items while another puts them.
+///
+/// Fails when `put` does not look at the flag, when the queue is closed by a load and a store and not in one step, when opening it
+/// serves nobody, and when a full stamp is stored or read Relaxed.
 #[test]
 fn get_x_put() {
     bounded_model(|| {
@@ -39,6 +40,8 @@ fn get_x_put() {
 }
 
 /// Two put through a queue with room for one, and one gets.
+///
+/// Fails when an empty stamp is stored or read Relaxed, and when a slot is handed on before the item is out of it.
 #[test]
 fn put_x_put_x_get() {
     bounded_model(|| {
@@ -57,6 +60,8 @@ fn put_x_put_x_get() {
 }
 
 /// The first of two getters goes, while an item is put.
+///
+/// Fails when no flag says that somebody waits, when `put` does not look at it, and when opening the queue serves nobody.
 #[test]
 fn getter_goes_x_put_x_get() {
     bounded_model(|| {
@@ -79,6 +84,8 @@ fn getter_goes_x_put_x_get() {
 }
 
 /// A getter goes, while an item is put for it: the item stays in the queue, before one that is put later.
+///
+/// Fails when a getter that goes keeps what was promised to it, and when the queue is closed by a load and a store.
 #[test]
 fn getter_goes_x_put() {
     bounded_model(|| {
@@ -100,6 +107,8 @@ fn getter_goes_x_put() {
 }
 
 /// The first of two who wait for room goes, while an item is got.
+///
+/// Fails when a putter that goes keeps the room that was promised to it, and when an empty stamp is stored or read Relaxed.
 #[test]
 fn putter_goes_x_get_x_put() {
     bounded_model(|| {
@@ -124,6 +133,8 @@ fn putter_goes_x_get_x_put() {
 }
 
 /// The queue is shut down while one gets until it is, and another puts: what was put is got, before the getter hears of it.
+///
+/// Fails when shutting down does not dismiss those who wait for an item, and with each mistake about stamps.
 #[test]
 fn shut_down_x_put_x_get() {
     bounded_model(|| {
@@ -153,6 +164,8 @@ fn shut_down_x_put_x_get() {
 
 /// Two getters wait, an item is put for the first, and the queue is shut down while the first goes: the second gets the item, and
 /// hears that the queue is shut down only when there is none.
+///
+/// Fails when getters are dismissed, or newcomers refused, while an item is promised to one who may yet go.
 #[test]
 fn shut_down_x_getter_goes_x_get() {
     bounded_model(|| {
@@ -177,6 +190,9 @@ fn shut_down_x_getter_goes_x_get() {
 
 /// The queue is shut down at once, while one waits that was promised an item, and another puts: what is put before is dropped or got,
 /// nothing is left, and who joins is told.
+///
+/// Fails when `put` or `get` does not look at its flag, when a getter does not see that what it was promised was dropped, when what is
+/// dropped is not counted as done, and when `task_done` compares with a tail that it read before.
 #[test]
 fn drop_all_x_put_x_get() {
     bounded_model(|| {
@@ -206,6 +222,8 @@ fn drop_all_x_put_x_get() {
 }
 
 /// The queue is shut down at once, while one goes that was promised an item.
+///
+/// Fails when a getter that goes gives back what was dropped.
 #[test]
 fn drop_all_x_getter_goes() {
     bounded_model(|| {
@@ -226,6 +244,10 @@ fn drop_all_x_getter_goes() {
 }
 
 /// A queue without a bound grows, while one puts and another gets past the place where it does.
+///
+/// Fails when the ring grows without waiting for items that are on their way, or reads their stamps Relaxed; when `put` or `get` takes its
+/// position Relaxed, or the word is stored Relaxed when the queue is opened (they find the old slots); and when `get` does not look
+/// at its flag.
 #[test]
 fn grow_x_put_x_get() {
     bounded_model(|| {
@@ -252,6 +274,8 @@ fn grow_x_put_x_get() {
 }
 
 /// The last item of a bounded ring's lap is taken while the next lap's is put: the slot is handed on.
+///
+/// Fails with each mistake about stamps.
 #[test]
 fn lap_x_lap() {
     bounded_model(|| {
@@ -273,6 +297,8 @@ fn lap_x_lap() {
 }
 
 /// Two report items done while a third joins.
+///
+/// Fails when `join` looks before its wait counts, and when `task_done` compares with a tail that it read before.
 #[test]
 fn task_done_x_task_done_x_join() {
     bounded_model(|| {
@@ -294,6 +320,8 @@ fn task_done_x_task_done_x_join() {
 }
 
 /// One waits for an item while another puts one, and a third would snatch it.
+///
+/// Fails when no flag says that an item is promised, and, by never ending, when those that are do not count as out of reach.
 #[test]
 fn get_x_put_x_get_nowait() {
     bounded_model(|| {
@@ -315,6 +343,8 @@ fn get_x_put_x_get_nowait() {
 }
 
 /// One waits for room while another gets an item, and a third would take the room.
+///
+/// Fails when no flag says that room is promised.
 #[test]
 fn put_x_get_x_put_nowait() {
     bounded_model(|| {
@@ -338,6 +368,8 @@ fn put_x_get_x_put_nowait() {
 }
 
 /// One gets what two put into a heap: it waits for who has been given a position and has not put yet.
+///
+/// Fails when who gets does not wait for the item.
 #[test]
 fn heap_put_x_put_x_get() {
     bounded_model(|| {

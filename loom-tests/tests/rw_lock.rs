@@ -15,7 +15,8 @@ use std::sync::Arc as StdArc;
 
 /// Two write, and one reads what either has left whole.
 ///
-/// Fails when a release is Relaxed, when what takes permits without the lock is, and when a writer leaves a permit to others.
+/// Fails when a release is Relaxed, when what takes permits without the lock is, when a writer leaves a permit to others, when what
+/// nobody wants of what is in hand is not added, and when more is taken out of the word than is missing in hand.
 #[test]
 fn write_x_write_x_read() {
     model_with(3, || {

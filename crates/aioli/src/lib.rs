@@ -105,3 +105,7 @@ pub use time::{
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/cancellation.md")]
 struct CancellationChapter;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/synchronization.md")]
+struct SynchronizationChapter;

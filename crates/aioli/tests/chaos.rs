@@ -1,56 +1,30 @@
 //! Ten thousand tasks in nested groups, timeouts, gathers and races, cancelled at random instants: every round ends, the
 //! cleanup of each task that began runs exactly once, nothing is alive in the end, and nothing is leaked.
 //!
-//! * `AIOLI_CHAOS_SECONDS` says for how long rounds are begun; two by default.
-//! * `AIOLI_CHAOS_SEED` repeats the choices of a first round (its interleaving is the scheduler's); without it the seed is
-//!   the time, and is printed.
+//! `AIOLI_CHAOS_SECONDS` says for how long rounds are begun, two by default; for `AIOLI_CHAOS_SEED` see [`dice`].
+
+#[path = "common/dice.rs"]
+mod dice;
 
 use aioli::{
     Builder, CancelledError, TaskGroup, TaskRef, all_tasks, catch_cancelled, closing, create_task, current_task, defer,
     finally, gather_settled, race, shield, sleep, timeout, uncancellable, yield_now,
 };
+use dice::{Dice, rounds};
 use std::{
-    env,
     future::Future,
     pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::SeqCst},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 const TASKS: usize = 10_000;
 const WORKERS: usize = 4;
-
-/// Marsaglia's xorshift: small, and the same everywhere. (The executor's stress test throws the same; tests of two crates share
-/// no code.)
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        (self.next() >> 11) % limit
-    }
-
-    fn child(&mut self) -> Self {
-        Dice::new(self.next())
-    }
-
-    fn pause(&mut self) -> Duration {
-        Duration::from_micros(self.below(20_000))
-    }
-}
+/// What a task waits for is less away than so many microseconds.
+const PAUSE: u64 = 20_000;
 
 /// What all tasks of a round share.
 struct World {
@@ -113,7 +87,7 @@ fn task(world: Arc<World>, mut dice: Dice, depth: u32) -> Boxed {
         let _future = future;
         world.names.lock().unwrap().push(current_task().unwrap());
         let value = world.alive();
-        let (cleanup, pause) = (dice.below(5), dice.pause());
+        let (cleanup, pause) = (dice.below(5), dice.micros(PAUSE));
         let work = work(world.clone(), dice, depth);
         let world_ = world.clone();
         match cleanup {
@@ -178,7 +152,7 @@ fn work(world: Arc<World>, mut dice: Dice, depth: u32) -> Pin<Box<dyn Future<Out
                     for task in tasks {
                         group.create_task(async move { drop(task.await) })?;
                     }
-                    sleep(dice.pause()).await;
+                    sleep(dice.micros(PAUSE)).await;
                     match dice.below(4) {
                         0 => Err("the body fails")?,
                         1 => group.cancel(),
@@ -188,11 +162,11 @@ fn work(world: Arc<World>, mut dice: Dice, depth: u32) -> Pin<Box<dyn Future<Out
                 })
                 .await;
             }
-            2 => drop(timeout(dice.pause() * 2, gather_settled(tasks)).await),
+            2 => drop(timeout(dice.micros(PAUSE) * 2, gather_settled(tasks)).await),
             3 => drop(race(tasks).await),
             4 => {
                 for task in tasks {
-                    let limit = dice.pause();
+                    let limit = dice.micros(PAUSE);
                     let task = create_task(task);
                     let _ = match dice.below(3) {
                         0 => timeout(limit, task).await.map(|ended| ended.is_ok()),
@@ -207,7 +181,7 @@ fn work(world: Arc<World>, mut dice: Dice, depth: u32) -> Pin<Box<dyn Future<Out
             _ => {
                 // Some are detached, and end by themselves or with the loop.
                 let tasks: Vec<_> = tasks.into_iter().map(create_task).collect();
-                sleep(dice.pause()).await;
+                sleep(dice.micros(PAUSE)).await;
                 for (n, task) in tasks.into_iter().enumerate() {
                     match n % 4 {
                         0 => drop(task),
@@ -229,9 +203,9 @@ async fn leaf(dice: &mut Dice) {
         0 => {}
         1 => yield_now().await,
         2 => drop(current_task().unwrap().cancel()),
-        _ => drop(timeout(dice.pause(), sleep(dice.pause())).await),
+        _ => drop(timeout(dice.micros(PAUSE), sleep(dice.micros(PAUSE))).await),
     }
-    sleep(dice.pause()).await;
+    sleep(dice.micros(PAUSE)).await;
 }
 
 /// Cancels at random until the round is over.
@@ -287,17 +261,8 @@ fn round(seed: u64) -> usize {
 
 #[test]
 fn every_task_cleans_up_exactly_once_and_nothing_is_left() {
-    let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
-    let seconds = number("AIOLI_CHAOS_SECONDS").unwrap_or(2);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
-    let seed = number("AIOLI_CHAOS_SEED").unwrap_or(now);
-    println!("chaos: seed {seed}");
-    let end = Instant::now() + Duration::from_secs(seconds);
-    let (mut rounds, mut begun) = (0, 0);
-    while rounds == 0 || Instant::now() < end {
-        begun += round(seed.wrapping_add(rounds));
-        rounds += 1;
-    }
+    let mut begun = 0;
+    let rounds = rounds("chaos", 2, |seed| begun += round(seed));
     println!("chaos: {rounds} rounds, {begun} tasks began, each cleaned up once");
 }
 

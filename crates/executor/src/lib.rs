@@ -75,10 +75,10 @@ mod shared;
 pub mod watch;
 mod worker;
 
+pub use aioli_primitives::budget::poll as poll_budget;
 pub use blocking::{ThreadConfig, ThreadHook};
 pub use builder::{TaskBuilder, spawn_fallible};
 pub use context::{Context, ContextToken, ContextVar};
-pub use aioli_primitives::budget::poll as poll_budget;
 pub use driver::Driver;
 pub use executor::{Config, Executor, Handle, MAX_WORKERS};
 pub use here::{no_loop, spawn, spawn_local, with_driver, worker_index};

@@ -10,19 +10,21 @@
 //!   which they came, and who wants many is not starved by those who want few.
 //! * Whoever has the flag set does so in a step that finds too few permits free, with the lock, and is in the list when the
 //!   lock is released.
-//! * To release is one step: it adds to the free permits, whatever the flag. Who finds the flag set in that step takes the lock and
-//!   hands permits over, to the first of the list as long as there are enough; and clears the flag if nobody is left.
+//! * To release is one step: it adds to the free permits. Who finds the flag set in that step takes the lock and hands permits over,
+//!   to the first of the list as long as there are enough; and clears the flag if nobody is left. Who finds it set before
+//!   takes the lock with the permits *in hand*, and adds only what nobody wants.
 //!
 //! No wake-up is lost, because both look at one word: either the release comes first, and who wants to wait finds its permits;
 //! or the flag does, and the release finds that. The flag cannot be cleared under those who have released and have not yet the
 //! lock: they find an empty list then, or others in it, which makes no difference.
 //!
-//! What a holder did happens before what the next one does: a release is a Release, and all later changes of the word until
+//! What a holder did happens before what the next one does: to add permits is a Release, and all later changes of the word until
 //! somebody takes those permits are read-modify-writes, so that the Acquire of the one who takes them, be it for itself or for the
-//! first in the list, sees it. To whom it is handed the [waiter](crate::wait_list)'s own word passes it on.
+//! first in the list, sees it. To whom they are handed, out of the word or out of the hand, the [waiter](crate::wait_list)'s own
+//! word passes it on.
 //!
 //! A waiter that goes before it is served leaves the list, and whoever it held up is served in its place. One that was served
-//! and goes releases what it was given.
+//! and goes has in hand what it was given.
 
 use crate::{
     const_fn::const_fn,
@@ -139,29 +141,32 @@ impl Permits {
     /// Gives permits back.
     #[inline]
     pub(crate) fn release(&self, count: usize) {
-        let before = if self.bound == UNBOUNDED {
-            self.word.fetch_add(count * ONE, Release)
-        } else {
-            self.fill(count)
-        };
-        if before & (WAITED | FULL) != 0 {
-            self.released(before, count);
+        // Relaxed: it spares steps where it is true, and decides nothing.
+        if self.word.load(Relaxed) & WAITED != 0 {
+            self.hand_over(self.waiters.lock(), count);
+        } else if self.add_back(count) & WAITED != 0 {
+            self.hand_over(self.waiters.lock(), 0);
         }
     }
 
-    /// What else there is to do when permits were given back.
-    #[cold]
-    fn released(&self, before: usize, count: usize) {
+    /// Adds permits that were held; gives the word as it was before.
+    #[inline]
+    fn add_back(&self, count: usize) -> usize {
+        if self.bound != UNBOUNDED {
+            return self.fill(count);
+        }
+        let before = self.word.fetch_add(count * ONE, Release);
         if before & FULL != 0 {
+            // Relaxed: it takes back what this thread has just added.
             self.word.fetch_sub(count * ONE, Relaxed);
         }
-        self.hand_over(self.waiters.lock());
+        before
     }
 
     /// Adds permits if not more than the [bound](Self::bound) are free then; otherwise says how many are free.
     pub(crate) fn try_release(&self, count: usize) -> Result<(), usize> {
         if self.add(count)? & WAITED != 0 {
-            self.hand_over(self.waiters.lock());
+            self.hand_over(self.waiters.lock(), 0);
         }
         Ok(())
     }
@@ -194,20 +199,29 @@ impl Permits {
         }
     }
 
-    /// Serves those at the front of the list for whom there is enough.
+    /// Serves those at the front of the list for whom there is enough, first with what is in hand; adds what is left of that.
     #[cold]
-    fn hand_over<'a>(&'a self, mut waiters: MutexGuard<'a, WaitList>) {
+    fn hand_over<'a>(&'a self, mut waiters: MutexGuard<'a, WaitList>, mut in_hand: usize) {
         let (mut wakers, mut panics) = (Wakers::default(), FirstPanic::default());
         loop {
             waiters.serve_while(&mut wakers, |wants| {
-                // Acquire: with those who released what is handed over. Only who has the lock takes anything while the flag is set.
-                let enough = self.word.load(Acquire) / ONE >= wants;
-                if enough {
+                if wants > in_hand {
+                    let missing = wants - in_hand;
+                    // Acquire: with those who released what is handed over. Only who has the lock takes anything while the flag is
+                    // set.
+                    if self.word.load(Acquire) / ONE < missing {
+                        return None;
+                    }
                     // Relaxed: this takes what has been acquired above, and keeps the chain of releases whole.
-                    self.word.fetch_sub(wants * ONE, Relaxed);
+                    self.word.fetch_sub(missing * ONE, Relaxed);
                 }
-                enough.then_some(wants)
+                in_hand = in_hand.saturating_sub(wants);
+                Some(wants)
             });
+            if in_hand != 0 {
+                self.add_back(in_hand);
+                in_hand = 0;
+            }
             if waiters.is_empty() {
                 // Relaxed: it hands nothing over, and the lock orders it with those who set it.
                 self.word.fetch_and(!WAITED, Relaxed);
@@ -256,15 +270,7 @@ unsafe impl Line for &Permits {
     }
 
     fn left(&self, waiters: MutexGuard<'_, WaitList>, served: Option<usize>) {
-        if let Some(count) = served {
-            if self.bound == UNBOUNDED {
-                // Relaxed: nothing was done with them, and this keeps the chain of releases whole.
-                self.word.fetch_add(count * ONE, Relaxed);
-            } else {
-                self.fill(count);
-            }
-        }
-        self.hand_over(waiters);
+        self.hand_over(waiters, served.unwrap_or(0));
     }
 }
 

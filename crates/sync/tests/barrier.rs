@@ -1,8 +1,9 @@
 //! `Barrier`, behaviour by behaviour.
 
-mod woken;
+mod common;
 
 use aioli_sync::{Barrier, BrokenBarrierError};
+use common::{Log, calls, panicking, poll, poll_with};
 use futures_lite::future::block_on;
 use std::{
     error::Error,
@@ -12,15 +13,14 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    task::{Poll, Wake, Waker},
+    task::{Wake, Waker},
     thread,
 };
-use woken::{Log, calling, panicking, poll, poll_with};
 
-const BROKEN: Poll<Result<usize, BrokenBarrierError>> = Poll::Ready(Err(BrokenBarrierError));
+const BROKEN: Option<Result<usize, BrokenBarrierError>> = Some(Err(BrokenBarrierError));
 
-fn through(index: usize) -> Poll<Result<usize, BrokenBarrierError>> {
-    Poll::Ready(Ok(index))
+fn through(index: usize) -> Option<Result<usize, BrokenBarrierError>> {
+    Some(Ok(index))
 }
 
 #[test]
@@ -32,9 +32,9 @@ fn indexes_are_in_the_order_of_arrival_and_the_last_does_not_wait() {
         let mut second = pin!(barrier.wait());
         // They arrive when they are polled.
         assert_eq!(barrier.n_waiting(), 0);
-        assert!(poll(second.as_mut()).is_pending());
-        assert!(poll(first.as_mut()).is_pending());
-        assert!(poll(second.as_mut()).is_pending());
+        assert!(poll(second.as_mut()).is_none());
+        assert!(poll(first.as_mut()).is_none());
+        assert!(poll(second.as_mut()).is_none());
         assert_eq!(barrier.n_waiting(), 2);
         assert_eq!(poll(pin!(barrier.wait())), through(2));
         assert_eq!(barrier.n_waiting(), 0);
@@ -50,7 +50,7 @@ fn all_are_woken_in_the_order_in_which_they_came_however_many() {
     let log = Log::default();
     let mut waiting: Vec<_> = (1..PARTIES).map(|_| Box::pin(barrier.wait())).collect();
     for (number, waiting) in waiting.iter_mut().enumerate() {
-        assert!(poll_with(waiting.as_mut(), &log.waker(number)).is_pending());
+        assert!(poll_with(waiting.as_mut(), &log.waker(number)).is_none());
     }
     assert_eq!(poll(pin!(barrier.wait())), through(PARTIES - 1));
     assert_eq!(log.take(), (0..PARTIES - 1).collect::<Vec<_>>());
@@ -75,7 +75,7 @@ fn a_barrier_of_none_is_refused() {
 #[test]
 fn a_barrier_of_as_many_as_there_can_be_waits() {
     let barrier = Barrier::new(usize::MAX);
-    assert!(poll(pin!(barrier.wait())).is_pending());
+    assert!(poll(pin!(barrier.wait())).is_none());
 }
 
 #[test]
@@ -84,12 +84,12 @@ fn a_waiter_that_is_dropped_has_not_arrived_and_the_others_move_up() {
     let log = Log::default();
     let mut first = Box::pin(barrier.wait());
     let mut second = pin!(barrier.wait());
-    assert!(poll_with(first.as_mut(), &log.waker(1)).is_pending());
-    assert!(poll_with(second.as_mut(), &log.waker(2)).is_pending());
+    assert!(poll_with(first.as_mut(), &log.waker(1)).is_none());
+    assert!(poll_with(second.as_mut(), &log.waker(2)).is_none());
     drop(first);
     assert_eq!(barrier.n_waiting(), 1);
     let mut third = pin!(barrier.wait());
-    assert!(poll_with(third.as_mut(), &log.waker(3)).is_pending());
+    assert!(poll_with(third.as_mut(), &log.waker(3)).is_none());
     assert_eq!(poll(pin!(barrier.wait())), through(2));
     assert_eq!(log.take(), [2, 3]);
     assert_eq!(poll(second), through(0));
@@ -100,12 +100,12 @@ fn a_waiter_that_is_dropped_has_not_arrived_and_the_others_move_up() {
 fn a_waiter_that_is_dropped_when_all_had_arrived_changes_nothing() {
     let barrier = Barrier::new(3);
     let [mut first, mut second] = [(); 2].map(|()| Box::pin(barrier.wait()));
-    assert!(poll(first.as_mut()).is_pending());
-    assert!(poll(second.as_mut()).is_pending());
+    assert!(poll(first.as_mut()).is_none());
+    assert!(poll(second.as_mut()).is_none());
     assert_eq!(poll(pin!(barrier.wait())), through(2));
     // Somebody waits in the next round already.
     let mut next = pin!(barrier.wait());
-    assert!(poll(next.as_mut()).is_pending());
+    assert!(poll(next.as_mut()).is_none());
     drop(first);
     assert_eq!(barrier.n_waiting(), 1);
     assert_eq!(poll(second.as_mut()), through(1));
@@ -115,10 +115,10 @@ fn a_waiter_that_is_dropped_when_all_had_arrived_changes_nothing() {
 fn whoever_comes_before_the_others_have_left_belongs_to_the_next_round() {
     let barrier = Barrier::new(2);
     let mut early = pin!(barrier.wait());
-    assert!(poll(early.as_mut()).is_pending());
+    assert!(poll(early.as_mut()).is_none());
     assert_eq!(poll(pin!(barrier.wait())), through(1));
     let mut next = pin!(barrier.wait());
-    assert!(poll(next.as_mut()).is_pending());
+    assert!(poll(next.as_mut()).is_none());
     assert_eq!(poll(pin!(barrier.wait())), through(1));
     assert_eq!(poll(next), through(0));
     assert_eq!(poll(early), through(0));
@@ -129,8 +129,8 @@ fn abort_fails_those_who_wait_and_all_who_come_until_a_reset() {
     let barrier = Barrier::new(3);
     let log = Log::default();
     let [mut first, mut second] = [(); 2].map(|()| Box::pin(barrier.wait()));
-    assert!(poll_with(first.as_mut(), &log.waker(1)).is_pending());
-    assert!(poll_with(second.as_mut(), &log.waker(2)).is_pending());
+    assert!(poll_with(first.as_mut(), &log.waker(1)).is_none());
+    assert!(poll_with(second.as_mut(), &log.waker(2)).is_none());
     barrier.abort();
     assert_eq!(log.take(), [1, 2]);
     assert!(barrier.is_broken());
@@ -143,7 +143,7 @@ fn abort_fails_those_who_wait_and_all_who_come_until_a_reset() {
     assert!(!barrier.is_broken());
     // One that was failed fails, whatever came since.
     assert_eq!(poll(second.as_mut()), BROKEN);
-    assert!(poll(pin!(barrier.wait())).is_pending());
+    assert!(poll(pin!(barrier.wait())).is_none());
 }
 
 #[test]
@@ -151,12 +151,12 @@ fn reset_fails_those_who_wait_and_leaves_the_barrier_usable() {
     let barrier = Barrier::new(2);
     let log = Log::default();
     let mut waiting = pin!(barrier.wait());
-    assert!(poll_with(waiting.as_mut(), &log.waker(1)).is_pending());
+    assert!(poll_with(waiting.as_mut(), &log.waker(1)).is_none());
     barrier.reset();
     assert_eq!(log.take(), [1]);
     assert_eq!((barrier.n_waiting(), barrier.is_broken()), (0, false));
     let mut next = pin!(barrier.wait());
-    assert!(poll(next.as_mut()).is_pending());
+    assert!(poll(next.as_mut()).is_none());
     assert_eq!(poll(waiting), BROKEN);
     assert_eq!(poll(pin!(barrier.wait())), through(1));
     assert_eq!(poll(next), through(0));
@@ -167,7 +167,7 @@ fn whoever_was_let_through_stays_so_whatever_follows() {
     for follows in [Barrier::abort, Barrier::reset] {
         let barrier = Barrier::new(2);
         let mut waiting = pin!(barrier.wait());
-        assert!(poll(waiting.as_mut()).is_pending());
+        assert!(poll(waiting.as_mut()).is_none());
         assert_eq!(poll(pin!(barrier.wait())), through(1));
         follows(&barrier);
         assert_eq!(poll(waiting), through(0));
@@ -177,7 +177,7 @@ fn whoever_was_let_through_stays_so_whatever_follows() {
 #[test]
 fn a_waker_that_panics_does_not_take_the_wake_ups_of_others_with_it() {
     let break_it: [fn(&Barrier); 3] = [
-        |barrier| assert!(poll(pin!(barrier.wait())).is_ready()),
+        |barrier| assert!(poll(pin!(barrier.wait())).is_some()),
         Barrier::abort,
         Barrier::reset,
     ];
@@ -191,7 +191,7 @@ fn a_waker_that_panics_does_not_take_the_wake_ups_of_others_with_it() {
             } else {
                 log.waker(number)
             };
-            assert!(poll_with(waiting.as_mut(), &waker).is_pending());
+            assert!(poll_with(waiting.as_mut(), &waker).is_none());
         }
         let payload = catch_unwind(AssertUnwindSafe(|| break_it(&barrier))).unwrap_err();
         assert_eq!(*payload.downcast::<&str>().unwrap(), "a foreign waker");
@@ -214,7 +214,7 @@ fn wakers_may_use_the_barrier() {
     impl Wake for Uses {
         fn wake(self: Arc<Self>) {
             // It arrives, and leaves.
-            assert!(poll(pin!(self.0.wait())).is_pending());
+            assert!(poll(pin!(self.0.wait())).is_none());
             self.0.abort();
             assert_eq!(poll(pin!(self.0.wait())), BROKEN);
             self.0.reset();
@@ -228,13 +228,13 @@ fn wakers_may_use_the_barrier() {
     let barrier = Arc::new(Barrier::new(3));
     let waker = || Waker::from(Arc::new(Uses(barrier.clone())));
     let mut stays = pin!(barrier.wait());
-    assert!(poll_with(stays.as_mut(), &waker()).is_pending());
-    assert!(poll_with(stays.as_mut(), &waker()).is_pending());
+    assert!(poll_with(stays.as_mut(), &waker()).is_none());
+    assert!(poll_with(stays.as_mut(), &waker()).is_none());
     let mut goes = Box::pin(barrier.wait());
-    assert!(poll_with(goes.as_mut(), &waker()).is_pending());
+    assert!(poll_with(goes.as_mut(), &waker()).is_none());
     drop(goes);
     let mut second = pin!(barrier.wait());
-    assert!(poll_with(second.as_mut(), &waker()).is_pending());
+    assert!(poll_with(second.as_mut(), &waker()).is_none());
     assert_eq!(poll(pin!(barrier.wait())), through(2));
     assert_eq!(poll(stays), through(0));
     assert_eq!(poll(second), through(1));
@@ -248,11 +248,11 @@ fn the_waker_of_a_waiter_that_is_dropped_or_woken_by_another_is_given_back() {
     let mut waiting = Box::pin(barrier.wait());
     for (number, held) in held.iter().enumerate() {
         let (log, held) = (log.clone(), held.clone());
-        let waker = calling(move || {
+        let waker = calls(move || {
             let _ = &held;
             log.write(number);
         });
-        assert!(poll_with(waiting.as_mut(), &waker).is_pending());
+        assert!(poll_with(waiting.as_mut(), &waker).is_none());
     }
     assert_eq!(held.each_ref().map(Arc::strong_count), [1, 2]);
     drop(waiting);
@@ -267,7 +267,7 @@ fn arriving_takes_of_the_budget_of_the_poll() {
     let log = Log::default();
     let mut waiting = pin!(barrier.wait());
     let before = aioli_primitives::budget::replace(0);
-    assert!(poll_with(waiting.as_mut(), &log.waker(1)).is_pending());
+    assert!(poll_with(waiting.as_mut(), &log.waker(1)).is_none());
     assert_eq!(log.take(), [1]);
     aioli_primitives::budget::replace(before);
     assert_eq!(poll(waiting), through(0));
@@ -310,7 +310,7 @@ fn it_is_shared_among_threads_and_shown() {
     check(&BARRIER);
     check(&BARRIER.wait());
     let mut waiting = pin!(BARRIER.wait());
-    assert!(poll(waiting.as_mut()).is_pending());
+    assert!(poll(waiting.as_mut()).is_none());
     assert_eq!(
         format!("{BARRIER:?}"),
         "Barrier { parties: 2, waiting: 1, broken: false }"

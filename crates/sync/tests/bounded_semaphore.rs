@@ -1,15 +1,15 @@
 //! `BoundedSemaphore`, where it differs from `Semaphore`.
 
-mod wakers;
+mod common;
 
 use aioli_sync::{BoundedSemaphore, Semaphore};
+use common::{message, poll, waiting};
 use futures_lite::future::block_on;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread,
 };
-use wakers::{message, poll, waiting};
 
 #[test]
 fn a_release_too_many_is_an_error_and_adds_nothing() {

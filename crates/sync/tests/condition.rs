@@ -1,18 +1,18 @@
 //! `Condition`, behaviour by behaviour.
 
-mod woken;
+mod common;
 
 use aioli_sync::{Condition, Lock, LockGuard};
+use common::{Log, calls, panicking, poll, poll_with};
 use futures_lite::future::block_on;
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::{Arc, Mutex},
-    task::{Poll, Waker},
+    task::Waker,
     thread,
 };
-use woken::{Log, panicking, poll, poll_with};
 
 /// Somebody who waits.
 type Waiting<'a> = Pin<Box<dyn Future<Output = LockGuard<'a, u32>> + Send + 'a>>;
@@ -20,7 +20,7 @@ type Waiting<'a> = Pin<Box<dyn Future<Output = LockGuard<'a, u32>> + Send + 'a>>
 /// One who waits, and is woken by that waker.
 fn wait_with<'a>(condition: &'a Condition, lock: &'a Lock<u32>, waker: &Waker) -> Waiting<'a> {
     let mut waiting: Waiting<'a> = Box::pin(condition.wait(lock.try_lock().unwrap()));
-    assert!(poll_with(waiting.as_mut(), waker).is_pending());
+    assert!(poll_with(waiting.as_mut(), waker).is_none());
     waiting
 }
 
@@ -36,10 +36,10 @@ fn the_lock_is_released_when_the_wait_begins_and_held_when_it_returns() {
     let (condition, lock) = (Condition::new(), Lock::new(1));
     let mut waiting = pin!(condition.wait(lock.try_lock().unwrap()));
     assert!(lock.is_locked());
-    assert!(poll(waiting.as_mut()).is_pending());
+    assert!(poll(waiting.as_mut()).is_none());
     *lock.try_lock().unwrap() = 2;
     condition.notify(1);
-    let Poll::Ready(guard) = poll(waiting) else {
+    let Some(guard) = poll(waiting) else {
         panic!("it was notified");
     };
     assert_eq!(*guard, 2);
@@ -53,16 +53,16 @@ fn a_waiter_is_in_line_before_whoever_gets_the_lock_after_it_can_notify() {
     let mut next = pin!(lock.lock());
     let log = Log::default();
     // Its waker is called as the lock is released, and notifies there and then.
-    let notifies = woken::calling({
+    let notifies = calls({
         let condition = condition.clone();
         move || condition.notify(1)
     });
-    assert!(poll_with(next.as_mut(), &notifies).is_pending());
+    assert!(poll_with(next.as_mut(), &notifies).is_none());
     let mut waiting = pin!(condition.wait(guard));
-    assert!(poll_with(waiting.as_mut(), &log.waker(1)).is_pending());
+    assert!(poll_with(waiting.as_mut(), &log.waker(1)).is_none());
     assert_eq!(log.take(), [1]);
     drop(block_on(next));
-    assert!(poll(waiting).is_ready());
+    assert!(poll(waiting).is_some());
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn notify_wakes_so_many_in_the_order_in_which_they_came() {
     assert_eq!(log.take(), [2]);
     condition.notify(7);
     assert_eq!(log.take(), [3, 4]);
-    assert!(waiting.iter_mut().all(|waiting| poll(waiting.as_mut()).is_ready()));
+    assert!(waiting.iter_mut().all(|waiting| poll(waiting.as_mut()).is_some()));
 }
 
 #[test]
@@ -92,13 +92,13 @@ fn notify_all_wakes_all_who_wait_and_nobody_who_comes_later() {
         move || {
             let (condition, lock) = (condition.clone(), lock.clone());
             let mut waiting: Again = Box::pin(async move { drop(condition.wait(lock.try_lock().unwrap()).await) });
-            assert!(poll_with(waiting.as_mut(), &log.waker(COUNT)).is_pending());
+            assert!(poll_with(waiting.as_mut(), &log.waker(COUNT)).is_none());
             again.upgrade().unwrap().lock().unwrap().push(waiting);
         }
     };
     let waker = |number| {
         let (log, wait_again) = (log.clone(), wait_again.clone());
-        woken::calling(move || {
+        calls(move || {
             log.write(number);
             wait_again();
         })
@@ -108,7 +108,7 @@ fn notify_all_wakes_all_who_wait_and_nobody_who_comes_later() {
         .collect();
     condition.notify_all();
     assert_eq!(log.take(), (0..COUNT).collect::<Vec<_>>());
-    assert!(waiting.iter_mut().all(|waiting| poll(waiting.as_mut()).is_ready()));
+    assert!(waiting.iter_mut().all(|waiting| poll(waiting.as_mut()).is_some()));
     assert_eq!(format!("{condition:?}"), "Condition { waiters: 100 }");
     let again = std::mem::take(&mut *again.lock().unwrap());
     drop(again);
@@ -121,8 +121,8 @@ fn a_notification_that_nobody_waits_for_is_not_kept() {
     condition.notify(1);
     condition.notify_all();
     let mut waiting = pin!(condition.wait(lock.try_lock().unwrap()));
-    assert!(poll(waiting.as_mut()).is_pending());
-    assert!(poll(waiting).is_pending());
+    assert!(poll(waiting.as_mut()).is_none());
+    assert!(poll(waiting).is_none());
 }
 
 #[test]
@@ -133,9 +133,9 @@ fn one_that_is_notified_waits_for_the_lock_in_its_turn() {
     condition.notify_all();
     assert_eq!(log.take(), [0, 1]);
     let mut other = pin!(lock.lock());
-    assert!(poll_with(waiting[0].as_mut(), &log.waker(0)).is_pending());
-    assert!(poll_with(other.as_mut(), &log.waker(7)).is_pending());
-    assert!(poll_with(waiting[1].as_mut(), &log.waker(1)).is_pending());
+    assert!(poll_with(waiting[0].as_mut(), &log.waker(0)).is_none());
+    assert!(poll_with(other.as_mut(), &log.waker(7)).is_none());
+    assert!(poll_with(waiting[1].as_mut(), &log.waker(1)).is_none());
     drop(guard);
     assert_eq!(log.take(), [0]);
     drop(block_on(waiting.remove(0)));
@@ -153,7 +153,7 @@ fn one_that_is_dropped_before_it_is_notified_takes_no_notification_with_it() {
     assert!(log.take().is_empty());
     condition.notify(2);
     assert_eq!(log.take(), [0, 2]);
-    assert!(waiting.iter_mut().all(|waiting| poll(waiting.as_mut()).is_ready()));
+    assert!(waiting.iter_mut().all(|waiting| poll(waiting.as_mut()).is_some()));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_notification_goes_to_the_next_if_the_waiter_is_dropped_before_it_looked() {
     assert_eq!(log.take(), [0]);
     drop(waiting.remove(0));
     assert_eq!(log.take(), [1]);
-    assert!(poll(waiting[1].as_mut()).is_pending());
+    assert!(poll(waiting[1].as_mut()).is_none());
     drop(waiting);
     assert!(log.take().is_empty(), "nobody is left");
 }
@@ -176,17 +176,17 @@ fn a_notification_goes_to_the_next_if_the_waiter_is_dropped_before_it_has_the_lo
     let guard = lock.try_lock().unwrap();
     condition.notify(1);
     // It is in the line of the lock.
-    assert!(poll_with(waiting[0].as_mut(), &log.waker(0)).is_pending());
+    assert!(poll_with(waiting[0].as_mut(), &log.waker(0)).is_none());
     assert_eq!(log.take(), [0]);
     drop(waiting.remove(0));
     assert_eq!(log.take(), [1]);
-    assert!(poll_with(waiting[0].as_mut(), &log.waker(1)).is_pending());
+    assert!(poll_with(waiting[0].as_mut(), &log.waker(1)).is_none());
     drop(guard);
     assert_eq!(log.take(), [1]);
     // It has been given the lock, and has not looked.
     drop(waiting.remove(0));
     assert_eq!(log.take(), [2]);
-    assert!(poll(waiting[0].as_mut()).is_ready());
+    assert!(poll(waiting[0].as_mut()).is_some());
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn one_that_has_the_lock_again_keeps_its_notification() {
     let (condition, lock, log) = (Condition::new(), Lock::new(0), Log::default());
     let mut waiting = wait(2, &condition, &lock, &log);
     condition.notify(1);
-    let Poll::Ready(guard) = poll(waiting[0].as_mut()) else {
+    let Some(guard) = poll(waiting[0].as_mut()) else {
         panic!("it was notified");
     };
     drop(guard);
@@ -209,14 +209,14 @@ fn what_was_for_all_goes_to_nobody_else() {
     condition.notify_all();
     assert_eq!(log.take(), [0, 1]);
     let mut late = Box::pin(condition.wait(lock.try_lock().unwrap()));
-    assert!(poll_with(late.as_mut(), &log.waker(2)).is_pending());
+    assert!(poll_with(late.as_mut(), &log.waker(2)).is_none());
     // One has not looked, the other is in the line of the lock.
     let guard = lock.try_lock().unwrap();
-    assert!(poll(waiting[1].as_mut()).is_pending());
+    assert!(poll(waiting[1].as_mut()).is_none());
     drop(waiting);
     assert!(log.take().is_empty());
     drop(guard);
-    assert!(poll(late.as_mut()).is_pending());
+    assert!(poll(late.as_mut()).is_none());
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_wait_that_is_dropped_has_released_the_lock() {
     assert!(!lock.is_locked());
     {
         let mut waiting = pin!(condition.wait(lock.try_lock().unwrap()));
-        assert!(poll(waiting.as_mut()).is_pending());
+        assert!(poll(waiting.as_mut()).is_none());
     }
     assert!(!lock.is_locked());
 }
@@ -243,11 +243,11 @@ fn wait_for_looks_first_and_after_each_notification() {
         *value += 1;
         *value == 10
     }));
-    assert!(poll_with(waiting.as_mut(), &log.waker(1)).is_pending());
-    assert!(poll_with(waiting.as_mut(), &log.waker(1)).is_pending());
+    assert!(poll_with(waiting.as_mut(), &log.waker(1)).is_none());
+    assert!(poll_with(waiting.as_mut(), &log.waker(1)).is_none());
     assert_eq!(*lock.try_lock().unwrap(), 3);
     condition.notify(1);
-    assert!(poll_with(waiting.as_mut(), &log.waker(1)).is_pending());
+    assert!(poll_with(waiting.as_mut(), &log.waker(1)).is_none());
     *lock.try_lock().unwrap() = 9;
     condition.notify_all();
     assert_eq!(log.take(), [1, 1]);
@@ -266,7 +266,7 @@ fn a_predicate_that_panics_releases_the_lock_and_nothing_else() {
     assert!(!lock.is_locked());
     assert!(log.take().is_empty());
     condition.notify(1);
-    assert!(poll(others[0].as_mut()).is_ready());
+    assert!(poll(others[0].as_mut()).is_some());
 
     // The same after a notification: it has arrived.
     let mut others = wait(1, &condition, &lock, &log);
@@ -278,7 +278,7 @@ fn a_predicate_that_panics_releases_the_lock_and_nothing_else() {
         assert!(!std::mem::replace(&mut panics, true), "a predicate");
         false
     }));
-    assert!(poll(waiting.as_mut()).is_pending());
+    assert!(poll(waiting.as_mut()).is_none());
     let _next = wait(1, &condition, &lock, &log);
     condition.notify(1);
     assert!(catch_unwind(AssertUnwindSafe(|| drop(poll(waiting.as_mut())))).is_err());
@@ -307,7 +307,7 @@ fn a_waker_that_panics_does_not_take_the_wake_ups_of_others_with_it() {
             log.take(),
             (0..50).filter(|number| number % 20 != 0).collect::<Vec<_>>()
         );
-        assert!(waiting.iter_mut().all(|waiting| poll(waiting.as_mut()).is_ready()));
+        assert!(waiting.iter_mut().all(|waiting| poll(waiting.as_mut()).is_some()));
     }
 }
 
@@ -316,14 +316,14 @@ fn a_wait_whose_release_of_the_lock_panics_leaves_the_line() {
     let (condition, lock, log) = (Condition::new(), Lock::new(0), Log::default());
     let guard = lock.try_lock().unwrap();
     let mut next = pin!(lock.lock());
-    assert!(poll_with(next.as_mut(), &panicking()).is_pending());
+    assert!(poll_with(next.as_mut(), &panicking()).is_none());
     let waiting = condition.wait(guard);
     assert!(catch_unwind(AssertUnwindSafe(|| drop(block_on(waiting)))).is_err());
     drop(block_on(next));
     let mut others = wait(1, &condition, &lock, &log);
     condition.notify(1);
     assert_eq!(log.take(), [0]);
-    assert!(poll(others[0].as_mut()).is_ready());
+    assert!(poll(others[0].as_mut()).is_some());
 }
 
 #[test]
@@ -331,9 +331,9 @@ fn wakers_may_use_the_condition_and_the_lock() {
     let (condition, lock, log) = (Arc::new(Condition::new()), Arc::new(Lock::new(0)), Log::default());
     let uses = || {
         let (condition, lock, log) = (condition.clone(), lock.clone(), log.clone());
-        woken::calling(move || {
+        calls(move || {
             let mut waiting = pin!(condition.wait(lock.try_lock().unwrap()));
-            assert!(poll_with(waiting.as_mut(), &log.waker(9)).is_pending());
+            assert!(poll_with(waiting.as_mut(), &log.waker(9)).is_none());
             condition.notify(1);
             condition.notify_all();
             log.write(1);
@@ -343,7 +343,7 @@ fn wakers_may_use_the_condition_and_the_lock() {
     condition.notify(1);
     // The first waits anew, and notifies the second; that one waits too, and notifies the newcomer of the first, and its own.
     assert_eq!(log.take(), [9, 9, 1, 1]);
-    assert!(waiting.iter_mut().all(|waiting| poll(waiting.as_mut()).is_ready()));
+    assert!(waiting.iter_mut().all(|waiting| poll(waiting.as_mut()).is_some()));
 }
 
 #[test]
@@ -352,8 +352,8 @@ fn one_lock_may_have_many_conditions() {
     let mut on_even = wait_with(&even, &lock, Waker::noop());
     let mut on_odd = wait_with(&odd, &lock, Waker::noop());
     odd.notify_all();
-    assert!(poll(on_even.as_mut()).is_pending());
-    assert!(poll(on_odd.as_mut()).is_ready());
+    assert!(poll(on_even.as_mut()).is_none());
+    assert!(poll(on_odd.as_mut()).is_some());
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! `Event`, behaviour by behaviour.
 
-mod woken;
+mod common;
 
 use aioli_sync::{Event, EventWait};
+use common::{Log, calls, poll, poll_with};
 use futures_lite::future::{block_on, poll_once};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -11,10 +12,9 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    task::{Context, Wake, Waker},
+    task::{Wake, Waker},
     thread,
 };
-use woken::{Log, calling, poll, poll_with};
 
 #[test]
 fn waiting_for_an_event_that_is_set_takes_no_time() {
@@ -52,7 +52,7 @@ fn waiters_are_woken_in_the_order_in_which_they_came() {
     let (event, log) = (Event::new(), Log::default());
     let wait = |number| {
         let mut waiting = Box::pin(event.wait());
-        assert!(poll_with(waiting.as_mut(), &log.waker(number)).is_pending());
+        assert!(poll_with(waiting.as_mut(), &log.waker(number)).is_none());
         Some(waiting)
     };
     let mut waiting: Vec<_> = (0..100).map(wait).collect();
@@ -65,7 +65,7 @@ fn waiters_are_woken_in_the_order_in_which_they_came() {
     let expected: Vec<_> = (0..=100).filter(|number| ![0, 41, 42, 99].contains(number)).collect();
     assert_eq!(log.take(), expected);
     for mut waiting in waiting.into_iter().flatten() {
-        assert!(poll(waiting.as_mut()).is_ready());
+        assert!(poll(waiting.as_mut()).is_some());
     }
     event.set();
     assert!(log.take().is_empty());
@@ -80,17 +80,17 @@ fn whoever_comes_after_the_set_is_not_woken_by_it() {
     let again: Arc<Mutex<Vec<Again>>> = Arc::default();
     let waker = |number| {
         let (event, log, again) = (event.clone(), log.clone(), Arc::downgrade(&again));
-        calling(move || {
+        calls(move || {
             log.write(number);
             let event = event.clone();
             let mut waiting: Again = Box::pin(async move { event.wait().await });
-            assert!(poll_with(waiting.as_mut(), &log.waker(COUNT)).is_pending());
+            assert!(poll_with(waiting.as_mut(), &log.waker(COUNT)).is_none());
             again.upgrade().unwrap().lock().unwrap().push(waiting);
         })
     };
     let mut waiting: Vec<_> = (0..COUNT).map(|_| Box::pin(event.wait())).collect();
     for (number, waiting) in waiting.iter_mut().enumerate() {
-        assert!(poll_with(waiting.as_mut(), &waker(number)).is_pending());
+        assert!(poll_with(waiting.as_mut(), &waker(number)).is_none());
     }
     event.pulse();
     assert_eq!(log.take(), (0..COUNT).collect::<Vec<_>>());
@@ -111,9 +111,9 @@ fn a_waiter_that_is_polled_before_its_turn_is_done_and_has_no_turn() {
     };
     let polls_last = {
         let (log, last) = (log.clone(), Arc::downgrade(&last));
-        calling(move || {
+        calls(move || {
             let last = last.upgrade().unwrap();
-            assert!(poll(last.lock().unwrap().as_mut()).is_ready());
+            assert!(poll(last.lock().unwrap().as_mut()).is_some());
             log.write(100);
         })
     };
@@ -123,9 +123,9 @@ fn a_waiter_that_is_polled_before_its_turn_is_done_and_has_no_turn() {
         } else {
             log.waker(number)
         };
-        assert!(poll_with(waiting.as_mut(), &waker).is_pending());
+        assert!(poll_with(waiting.as_mut(), &waker).is_none());
     }
-    assert!(poll_with(last.lock().unwrap().as_mut(), &log.waker(7)).is_pending());
+    assert!(poll_with(last.lock().unwrap().as_mut(), &log.waker(7)).is_none());
     event.pulse();
     let expected: Vec<_> = [100].into_iter().chain(1..100).collect();
     assert_eq!(log.take(), expected);
@@ -140,7 +140,7 @@ fn wakers_may_use_the_event() {
         fn wake(self: Arc<Self>) {
             assert!(self.0.is_set());
             self.0.clear();
-            assert!(poll(pin!(self.0.wait())).is_pending());
+            assert!(poll(pin!(self.0.wait())).is_none());
             self.0.pulse();
             self.0.set();
         }
@@ -153,16 +153,16 @@ fn wakers_may_use_the_event() {
     let event = Arc::new(Event::new());
     let waker = || Waker::from(Arc::new(Uses(event.clone())));
     let mut goes = Box::pin(event.wait());
-    assert!(poll_with(goes.as_mut(), &waker()).is_pending());
+    assert!(poll_with(goes.as_mut(), &waker()).is_none());
     drop(goes);
     let mut waiting = [(); 2].map(|()| Box::pin(event.wait()));
     for waiting in &mut waiting {
-        assert!(poll_with(waiting.as_mut(), &waker()).is_pending());
+        assert!(poll_with(waiting.as_mut(), &waker()).is_none());
     }
     event.set();
     assert!(event.is_set());
     for waiting in &mut waiting {
-        assert!(poll(waiting.as_mut()).is_ready());
+        assert!(poll(waiting.as_mut()).is_some());
     }
 }
 
@@ -172,10 +172,10 @@ fn waiting_takes_of_the_budget_of_the_poll() {
     event.set();
     let mut waiting = pin!(event.wait());
     let before = aioli_primitives::budget::replace(0);
-    assert!(poll_with(waiting.as_mut(), &log.waker(1)).is_pending());
+    assert!(poll_with(waiting.as_mut(), &log.waker(1)).is_none());
     assert_eq!(log.take(), [1]);
     aioli_primitives::budget::replace(before);
-    assert!(poll(waiting).is_ready());
+    assert!(poll(waiting).is_some());
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn it_is_shared_among_threads_and_shown() {
     check(&waiting);
     let shown = |waiting: &EventWait<'_>| format!("{waiting:?}");
     assert_eq!(shown(&waiting), "EventWait { waiting: false, .. }");
-    assert!(poll(waiting.as_mut()).is_pending());
+    assert!(poll(waiting.as_mut()).is_none());
     assert_eq!(shown(&waiting), "EventWait { waiting: true, .. }");
     assert_eq!(format!("{EVENT:?}"), "Event { set: false, waiters: 1 }");
     drop(waiting);
@@ -252,7 +252,7 @@ fn a_waker_that_panics_does_not_take_the_wake_ups_of_others_with_it() {
     let mut waiting: Vec<_> = wakers.iter().map(|_| Box::pin(event.wait())).collect();
     for (waiting, waker) in waiting.iter_mut().zip(&wakers) {
         let waker = Waker::from(waker.clone());
-        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(poll_with(waiting.as_mut(), &waker).is_none());
     }
     let payload = catch_unwind(AssertUnwindSafe(|| event.set())).unwrap_err();
     assert_eq!(*payload.downcast::<&str>().unwrap(), "a foreign waker");
@@ -273,7 +273,7 @@ fn the_waker_of_a_waiter_that_is_dropped_or_woken_by_another_is_given_back() {
     let mut waiting = Box::pin(event.wait());
     for counted in [&first, &second] {
         let waker = Waker::from(counted.clone());
-        assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(poll_with(waiting.as_mut(), &waker).is_none());
     }
     assert_eq!((Arc::strong_count(&first), Arc::strong_count(&second)), (1, 2));
     drop(waiting);

@@ -1,9 +1,10 @@
 //! `Lock`, behaviour by behaviour. What it shares with `Semaphore`, on which core it stands, is in the tests of that.
 
-mod wakers;
+mod common;
 
 use aioli_primitives::budget;
 use aioli_sync::{Lock, LockGuard, OwnedLockGuard};
+use common::{Dice, calls, counts, message, poll, poll_with, waiting};
 use futures_lite::future::block_on;
 use std::{
     cell::Cell,
@@ -15,7 +16,6 @@ use std::{
     },
     thread,
 };
-use wakers::{Dice, calls, counts, message, poll, poll_with, waiting};
 
 #[test]
 fn one_has_the_value_at_a_time() {

@@ -1,8 +1,9 @@
 //! `OnceCell`, behaviour by behaviour.
 
-mod wakers;
+mod common;
 
 use aioli_sync::OnceCell;
+use common::{calls, counts, message, poll, poll_with, waiting};
 use futures_lite::future::{block_on, pending, yield_now};
 use std::{
     cell::Cell,
@@ -13,7 +14,6 @@ use std::{
     },
     thread,
 };
-use wakers::{calls, counts, message, poll, poll_with, waiting};
 
 #[test]
 fn the_value_is_made_once() {

@@ -1,8 +1,9 @@
 //! `Promise`, behaviour by behaviour.
 
-mod woken;
+mod common;
 
 use aioli_sync::{Exception, InvalidStateError, Promise, PromiseError, PromiseLoop};
+use common::{calls, poll, poll_with};
 use futures_lite::future::{block_on, poll_once};
 use std::{
     error::Error,
@@ -14,7 +15,7 @@ use std::{
         Arc, Barrier, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    task::{Context, Wake, Waker},
+    task::{Wake, Waker},
     thread,
 };
 
@@ -59,17 +60,10 @@ impl ManualLoop {
     }
 }
 
-/// Writes its name when it is woken.
-struct Named(&'static str, Log);
-
-impl Wake for Named {
-    fn wake(self: Arc<Self>) {
-        write(&self.1, self.0);
-    }
-}
-
-fn poll_with<F: Future>(future: Pin<&mut F>, waker: &Waker) -> std::task::Poll<F::Output> {
-    future.poll(&mut Context::from_waker(waker))
+/// A waker that writes this name.
+fn named(name: &'static str, log: &Log) -> Waker {
+    let log = log.clone();
+    calls(move || write(&log, name))
 }
 
 #[test]
@@ -185,10 +179,10 @@ fn those_who_wait_get_the_exception_or_learn_of_the_cancellation() {
 fn a_waiter_that_is_dropped_leaves_the_promise_and_the_others_alone() {
     let promise = Promise::new();
     let log = Log::default();
-    let wakers = ["first", "second"].map(|name| Waker::from(Arc::new(Named(name, log.clone()))));
+    let wakers = ["first", "second"].map(|name| named(name, &log));
     let mut waiting = [(); 2].map(|()| Box::pin((&promise).into_future()));
     for (waiting, waker) in waiting.iter_mut().zip(&wakers) {
-        assert!(poll_with(waiting.as_mut(), waker).is_pending());
+        assert!(poll_with(waiting.as_mut(), waker).is_none());
     }
     let [first, second] = waiting;
     drop(first);
@@ -203,10 +197,10 @@ fn waiters_are_woken_in_the_order_in_which_they_came_and_before_the_callbacks() 
     let promise = Promise::new();
     let log = Log::default();
     promise.add_done_callback(logs(&log, "callback"));
-    let wakers = ["one", "two", "three"].map(|name| Waker::from(Arc::new(Named(name, log.clone()))));
+    let wakers = ["one", "two", "three"].map(|name| named(name, &log));
     let mut waiting = wakers.each_ref().map(|_| Box::pin(promise.finished()));
     for (waiting, waker) in waiting.iter_mut().zip(&wakers) {
-        assert!(poll_with(waiting.as_mut(), waker).is_pending());
+        assert!(poll_with(waiting.as_mut(), waker).is_none());
     }
     promise.set_result(1).unwrap();
     assert_eq!(read(&log), ["one", "two", "three", "callback 1"]);
@@ -222,25 +216,21 @@ fn however_many_wait_they_are_woken_in_order_and_those_polled_before_their_turn_
     let mut waiting: Vec<_> = (1..COUNT).map(|_| Box::pin(promise.finished())).collect();
     let waker = |number| {
         let (woken, last) = (woken.clone(), Arc::downgrade(&last));
-        woken::calling(move || {
+        calls(move || {
             woken.lock().unwrap().push(number);
             if number == 0 {
                 // Not its turn yet, but the promise is done.
-                assert!(woken::poll(last.upgrade().unwrap().lock().unwrap().as_mut()).is_ready());
+                assert!(poll(last.upgrade().unwrap().lock().unwrap().as_mut()).is_some());
             }
         })
     };
     for (number, waiting) in waiting.iter_mut().enumerate() {
-        assert!(poll_with(waiting.as_mut(), &waker(number)).is_pending());
+        assert!(poll_with(waiting.as_mut(), &waker(number)).is_none());
     }
-    assert!(woken::poll_with(last.lock().unwrap().as_mut(), &waker(COUNT)).is_pending());
+    assert!(poll_with(last.lock().unwrap().as_mut(), &waker(COUNT)).is_none());
     promise.set_result(1).unwrap();
     assert_eq!(*woken.lock().unwrap(), (0..COUNT - 1).collect::<Vec<_>>());
-    assert!(
-        waiting
-            .iter_mut()
-            .all(|waiting| woken::poll(waiting.as_mut()).is_ready())
-    );
+    assert!(waiting.iter_mut().all(|waiting| poll(waiting.as_mut()).is_some()));
 }
 
 #[test]
@@ -250,8 +240,8 @@ fn waiting_takes_of_the_budget_of_the_poll() {
     let log = Log::default();
     let mut waiting = pin!((&promise).into_future());
     let before = aioli_primitives::budget::replace(0);
-    let waker = Waker::from(Arc::new(Named("woken", log.clone())));
-    assert!(poll_with(waiting.as_mut(), &waker).is_pending());
+    let waker = named("woken", &log);
+    assert!(poll_with(waiting.as_mut(), &waker).is_none());
     assert_eq!(read(&log), ["woken"]);
     aioli_primitives::budget::replace(before);
     assert_eq!(block_on(waiting).unwrap(), 7);
@@ -263,8 +253,8 @@ fn a_waiter_is_woken_through_the_waker_of_its_last_poll() {
     let log = Log::default();
     let mut waiting = pin!(promise.finished());
     for name in ["old", "new"] {
-        let waker = Waker::from(Arc::new(Named(name, log.clone())));
-        assert!(poll_with(waiting.as_mut(), &waker).is_pending());
+        let waker = named(name, &log);
+        assert!(poll_with(waiting.as_mut(), &waker).is_none());
     }
     promise.set_result(1).unwrap();
     assert_eq!(read(&log), ["new"]);
@@ -530,13 +520,10 @@ fn a_waker_that_panics_takes_neither_wake_ups_nor_callbacks_with_it() {
     let promise = Promise::new();
     let log = Log::default();
     let foreign = Arc::new(Panicking(AtomicUsize::new(0)));
-    let wakers = [
-        Waker::from(foreign.clone()),
-        Waker::from(Arc::new(Named("woken", log.clone()))),
-    ];
+    let wakers = [Waker::from(foreign.clone()), named("woken", &log)];
     let mut waiting = wakers.each_ref().map(|_| Box::pin(promise.finished()));
     for (waiting, waker) in waiting.iter_mut().zip(&wakers) {
-        assert!(poll_with(waiting.as_mut(), waker).is_pending());
+        assert!(poll_with(waiting.as_mut(), waker).is_none());
     }
     promise.add_done_callback(logs(&log, "callback"));
     let payload = catch_unwind(AssertUnwindSafe(|| promise.set_result(7))).unwrap_err();
@@ -563,16 +550,16 @@ fn wakers_and_callbacks_may_use_the_promise() {
     let waker = || Waker::from(Arc::new(Looks(promise.clone())));
     let (mut stays, mut goes) = (pin!(promise.finished()), Box::pin(promise.finished()));
     for _ in 0..2 {
-        assert!(poll_with(stays.as_mut(), &waker()).is_pending());
+        assert!(poll_with(stays.as_mut(), &waker()).is_none());
     }
-    assert!(poll_with(goes.as_mut(), &waker()).is_pending());
+    assert!(poll_with(goes.as_mut(), &waker()).is_none());
     drop(goes);
     let looks = Looks(promise.clone());
     let id = promise.add_done_callback(move |_| drop(looks));
     assert!(promise.remove_done_callback(id));
     promise.add_done_callback(|promise| assert!(promise.set_result(8).is_err()));
     promise.set_result(7).unwrap();
-    assert!(poll_with(stays.as_mut(), &waker()).is_ready());
+    assert!(poll_with(stays.as_mut(), &waker()).is_some());
 }
 
 #[test]
@@ -691,7 +678,7 @@ fn of_many_who_complete_it_one_succeeds() {
 fn debug_shows_the_state_and_who_waits() {
     let promise = Promise::<u32>::new();
     let mut waiting = pin!(promise.finished());
-    assert!(poll_with(waiting.as_mut(), Waker::noop()).is_pending());
+    assert!(poll_with(waiting.as_mut(), Waker::noop()).is_none());
     promise.add_done_callback(|_| ());
     assert_eq!(
         format!("{promise:?}"),

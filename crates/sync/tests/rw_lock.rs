@@ -1,9 +1,10 @@
 //! `RwLock`, behaviour by behaviour. What it shares with `Semaphore`, on which core it stands, is in the tests of that.
 
-mod wakers;
+mod common;
 
 use aioli_primitives::budget;
 use aioli_sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use common::{Dice, calls, counts, message, poll, poll_with, waiting};
 use futures_lite::future::block_on;
 use std::{
     fmt::Debug,
@@ -14,7 +15,6 @@ use std::{
     },
     thread,
 };
-use wakers::{Dice, calls, counts, message, poll, poll_with, waiting};
 
 #[test]
 fn many_read_or_one_writes() {

@@ -1,9 +1,10 @@
 //! `Semaphore`, behaviour by behaviour.
 
-mod wakers;
+mod common;
 
 use aioli_primitives::budget;
 use aioli_sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use common::{Dice, calls, counts, message, poll, poll_with, waiting};
 use futures_lite::future::block_on;
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -13,7 +14,6 @@ use std::{
     },
     thread,
 };
-use wakers::{Dice, calls, counts, message, poll, poll_with, waiting};
 
 const MAX: usize = Semaphore::MAX_PERMITS;
 

@@ -90,7 +90,11 @@ fn queue_cancel_getter() {
         queue.put_nowait("kept").unwrap();
         four[0].cancel();
         wait(&four, ReturnWhen::AllCompleted).await;
-        say!("nobody else waits: size {} item {}", queue.len(), queue.get_nowait().unwrap());
+        say!(
+            "nobody else waits: size {} item {}",
+            queue.len(),
+            queue.get_nowait().unwrap()
+        );
     }
 
     conforms("queue_cancel_getter", main);

@@ -2,6 +2,7 @@
 //!
 //! What all three kinds share is in [`shared`], with its protocol; a [store](store) knows in which order items come.
 
+mod closed;
 mod error;
 mod shared;
 mod store;

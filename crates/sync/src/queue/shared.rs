@@ -11,7 +11,7 @@
 //!
 //! *With the lock* the queue is closed first: both flags are set, and what the word was then is what it stays, because nobody
 //! takes a position past a flag. So whoever has closed it may read the word, decide, and write it as if it were alone. What it
-//! writes at the end are also the flags that are needed from then on ([`Closed::open`]):
+//! writes at the end are also the flags that are needed from then on ([`Closed`]):
 //!
 //! | flag | set while |
 //! |---|---|
@@ -40,9 +40,10 @@
 //! they are equal. `done` is read before the word, so that what is compared was at some moment true: the tail is never behind.
 
 use super::{
+    closed::{Closed, Opened, Taken},
     error::{GetNowaitError, PutNowaitError, QueueShutDown},
     store::{Order, Store},
-    word::{MOST, POSITIONS, SLOW, SLOW_GET, SLOW_PUT, Word, position_after},
+    word::{MOST, POSITIONS, SLOW_GET, SLOW_PUT, Word, position_after},
 };
 use crate::{
     Event, InvalidStateError,
@@ -53,10 +54,10 @@ use aioli_primitives::sync::{
     Mutex, MutexGuard,
     atomic::{
         AtomicU32, AtomicU64,
-        Ordering::{AcqRel, Acquire, Relaxed, Release},
+        Ordering::{AcqRel, Acquire, Relaxed},
     },
 };
-use std::{fmt, task::Waker};
+use std::fmt;
 
 /// What a waiter is served with: the promise of an item, or of room for one.
 pub(super) const PROMISED: usize = 1;
@@ -64,12 +65,12 @@ pub(super) const PROMISED: usize = 1;
 pub(super) const DISMISSED: usize = 0;
 
 pub(super) struct Shared<T, O: Order<T>> {
-    word: AtomicU64,
+    pub(super) word: AtomicU64,
     /// How many items there may be until the store has to grow, or at all.
-    limit: AtomicU32,
+    pub(super) limit: AtomicU32,
     /// How many items there may be at all.
-    most: u32,
-    store: O::Store,
+    pub(super) most: u32,
+    pub(super) store: O::Store,
     pub(super) waiting: Mutex<Waiting>,
     done: AtomicU32,
     finished: Event,
@@ -80,10 +81,10 @@ pub(super) struct Waiting {
     pub(super) getters: WaitList,
     pub(super) putters: WaitList,
     /// How many items are promised to getters.
-    items_promised: u32,
+    pub(super) items_promised: u32,
     /// For how many items room is promised to putters.
-    room_promised: u32,
-    shut_down: bool,
+    pub(super) room_promised: u32,
+    pub(super) shut_down: bool,
     /// What was in the queue has been dropped, promised or not.
     dropped: bool,
 }
@@ -268,22 +269,28 @@ impl<T, O: Order<T>> Shared<T, O> {
     ///
     /// # Panics
     ///
-    /// With the first panic of a foreign waker.
+    /// With the first panic, of the store or a foreign waker, when all have been woken.
     pub(super) fn put_taken(&self, taken: Taken, item: T) {
-        // SAFETY: a `Taken` is made once for a position, and used once.
-        unsafe { self.store.put(taken.position, item) };
         let mut panics = FirstPanic::default();
+        // SAFETY: a `Taken` is made once for a position, and used once.
+        panics.catch(|| unsafe { self.store.put(taken.position, item) });
         self.wake(taken.opened, &mut panics);
         panics.resume();
     }
 
-    /// Gets from a position that was taken with the lock, which is released. A panic of a foreign waker ends here, or the item
+    /// Gets from a position that was taken with the lock, which is released. The panic of a foreign waker ends here, or the item
     /// would go down with it.
+    ///
+    /// # Panics
+    ///
+    /// With a panic of the store, when all have been woken.
     pub(super) fn get_taken(&self, taken: Taken) -> T {
+        let (mut item, mut panics) = (None, FirstPanic::default());
         // SAFETY: a `Taken` is made once for a position, and used once.
-        let item = unsafe { self.store.take(taken.position) };
+        panics.catch(|| item = Some(unsafe { self.store.take(taken.position) }));
         self.wake(taken.opened, &mut FirstPanic::default());
-        item
+        panics.resume();
+        item.expect("there is an item where there was no panic")
     }
 
     /// For a putter that was served: puts its item, if what was promised is still good.
@@ -439,7 +446,9 @@ impl<T, O: Order<T>> Shared<T, O> {
         let mut done = self.done.load(Acquire);
         loop {
             if Word(self.word.load(Acquire)).tail() == done & POSITIONS {
-                return Err(InvalidStateError::new("task_done was called more often than items were put"));
+                return Err(InvalidStateError::new(
+                    "task_done was called more often than items were put",
+                ));
             }
             // AcqRel: what each of them did happens before what the last of them announces.
             match self
@@ -475,133 +484,5 @@ impl<T, O: Order<T>> Drop for Shared<T, O> {
         let word = Word(self.word.load(Acquire));
         // SAFETY: nobody else is left, and all who were given a position have used it.
         drop(unsafe { self.take_all(word) });
-    }
-}
-
-/// A queue that only the owner of this can change, which has the lock.
-struct Closed<'a, T, O: Order<T>> {
-    shared: &'a Shared<T, O>,
-    waiting: &'a mut Waiting,
-    /// What is to be the word when it is opened, but for the flags.
-    word: Word,
-}
-
-/// A position that was taken with the lock.
-pub(super) struct Taken {
-    position: u32,
-    opened: Opened,
-}
-
-/// What is left to do when the lock has been released.
-#[must_use = "somebody may have been served, and is to be woken"]
-struct Opened {
-    /// Who was served.
-    waker: Option<Waker>,
-    /// There are others to be served.
-    more: bool,
-}
-
-impl<'a, T, O: Order<T>> Closed<'a, T, O> {
-    fn new(shared: &'a Shared<T, O>, waiting: &'a mut Waiting) -> Self {
-        // Relaxed: the lock orders it with those who have closed it before, and it hands nothing over.
-        let word = Word(shared.word.fetch_or(SLOW, Relaxed));
-        Self { shared, waiting, word }
-    }
-
-    /// How many items are not promised.
-    fn available(&self) -> u32 {
-        self.word.len() - self.waiting.items_promised
-    }
-
-    /// For how many items there is room that is not promised.
-    fn room(&self) -> u32 {
-        self.shared.most - self.word.len() - self.waiting.room_promised
-    }
-
-    /// Takes the position at the tail, for which there is room.
-    fn take_tail(mut self) -> Taken {
-        let shared = self.shared;
-        // Relaxed: it is changed by who has closed the queue.
-        if self.word.len() == shared.limit.load(Relaxed) {
-            // SAFETY: the store is full up to its limit, which is below what the queue may hold, so it is all its room; and the
-            // queue is closed.
-            unsafe { shared.store.grow(self.word.head()) };
-            shared.limit.store(shared.most.min(shared.store.room()), Relaxed);
-        }
-        let position = self.word.tail();
-        self.word = self.word.tail_taken();
-        Taken {
-            position,
-            opened: self.open(),
-        }
-    }
-
-    /// Takes the position at the head, where there is one.
-    fn take_head(mut self) -> Taken {
-        let position = self.word.head();
-        self.word = self.word.head_taken();
-        Taken {
-            position,
-            opened: self.open(),
-        }
-    }
-
-    /// Serves the first for whom there is something now, and lets everyone in again whom that allows.
-    fn open(mut self) -> Opened {
-        let waker = self.serve();
-        let more = waker.is_some() && (self.getter_is_due().is_some() || self.putter_is_due().is_some());
-        self.restore();
-        Opened { waker, more }
-    }
-
-    /// Lets everyone in again whom that allows, when nothing has changed for those who wait.
-    fn restore(self) {
-        let waiting = &self.waiting;
-        let mut flags = 0;
-        if waiting.shut_down || !waiting.getters.is_empty() || !waiting.putters.is_empty() {
-            flags = SLOW;
-        }
-        if waiting.items_promised != 0 {
-            flags |= SLOW_GET;
-        }
-        if waiting.room_promised != 0 {
-            flags |= SLOW_PUT;
-        }
-        // Release: with what was done to the store. Nobody has changed the word meanwhile, as both flags were set.
-        self.shared.word.store(self.word.with_flags(flags).0, Release);
-    }
-
-    fn serve(&mut self) -> Option<Waker> {
-        if let Some(number) = self.getter_is_due() {
-            self.waiting.items_promised += number as u32;
-            return self.waiting.getters.serve(number);
-        }
-        let number = self.putter_is_due()?;
-        self.waiting.room_promised += number as u32;
-        self.waiting.putters.serve(number)
-    }
-
-    /// What the first who waits for an item is to be served with, if anything.
-    fn getter_is_due(&self) -> Option<usize> {
-        let waiting = &self.waiting;
-        if waiting.getters.is_empty() {
-            None
-        } else if self.available() != 0 {
-            Some(PROMISED)
-        } else {
-            (waiting.shut_down && self.word.len() == 0).then_some(DISMISSED)
-        }
-    }
-
-    /// What the first who waits for room is to be served with, if anything.
-    fn putter_is_due(&self) -> Option<usize> {
-        let waiting = &self.waiting;
-        if waiting.putters.is_empty() {
-            None
-        } else if waiting.shut_down {
-            Some(DISMISSED)
-        } else {
-            (self.room() != 0).then_some(PROMISED)
-        }
     }
 }

@@ -72,7 +72,9 @@ impl Semaphore {
     /// Nothing is lost when it is dropped: it loses its place in the line, and if it had been given a permit that it has
     /// not yet seen, the next in line gets that.
     pub async fn acquire(&self) -> SemaphorePermit<'_> {
-        self.acquire_many(1).await
+        self.check(1);
+        self.permits.acquire(1).await;
+        SemaphorePermit::new(self, 1)
     }
 
     /// Waits for so many permits, and takes them all at once. Those who come later do not pass it, also when there are
@@ -236,6 +238,7 @@ impl Semaphore {
     }
 
     /// Panics if so many cannot be had, however long one waits.
+    #[inline]
     #[track_caller]
     fn check(&self, count: usize) {
         let most = self.permits.bound();

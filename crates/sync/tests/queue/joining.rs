@@ -1,6 +1,6 @@
 //! `task_done` and `join`.
 
-use crate::wakers::{poll, waiting};
+use crate::common::{poll, waiting};
 use aioli_sync::Queue;
 use futures_lite::future::block_on;
 

@@ -1,6 +1,6 @@
 //! Who goes while it waits loses nothing.
 
-use crate::wakers::{poll, waiting};
+use crate::common::{poll, waiting};
 use aioli_sync::{PriorityQueue, Queue};
 
 #[test]

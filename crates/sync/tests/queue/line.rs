@@ -1,6 +1,6 @@
 //! Who waits is served in turn, and nobody is faster.
 
-use crate::wakers::{calls, counts, poll, poll_with, waiting};
+use crate::common::{calls, counts, poll, poll_with, waiting};
 use aioli_sync::{GetNowaitError, PutNowaitError, Queue};
 use std::{
     collections::VecDeque,

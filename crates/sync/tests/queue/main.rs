@@ -1,11 +1,11 @@
 //! `Queue`, `LifoQueue` and `PriorityQueue`.
 
+#[path = "../common/mod.rs"]
+mod common;
+mod joining;
 mod kinds;
 mod leaving;
-mod joining;
 mod line;
 mod misuse;
 mod shutting_down;
 mod threads;
-#[path = "../wakers/mod.rs"]
-mod wakers;

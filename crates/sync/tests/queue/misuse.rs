@@ -1,11 +1,15 @@
 //! What no queue can be asked for.
 
-use crate::wakers::message;
+use crate::common::{counts, message, poll, poll_with, waiting};
 use aioli_sync::{LifoQueue, PriorityQueue, PutNowaitError, Queue, QueueShutDown};
 use std::{
     cmp::Ordering,
     error::Error,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
 };
 
 #[test]
@@ -25,7 +29,10 @@ fn a_bound_of_zero_is_refused_with_advice() {
 fn a_bound_that_was_negative_is_refused_with_advice() {
     for bound in [-1_isize as usize, (1 << 30) + 1] {
         let message = message(catch_unwind(|| drop(Queue::<u8>::bounded(bound))).unwrap_err());
-        assert!(message.contains(&format!("at most 1073741824 items, and not {bound}")), "{message}");
+        assert!(
+            message.contains(&format!("at most 1073741824 items, and not {bound}")),
+            "{message}"
+        );
     }
     assert_eq!(Queue::<u8>::bounded(1 << 29).maxsize(), Some(1 << 29));
 }
@@ -77,9 +84,40 @@ fn a_panic_of_ord_leaves_the_queue_in_order() {
     // It was put; who gets runs into it, or gets it.
     let mut got = 0;
     while !queue.is_empty() {
-        got += usize::from(matches!(catch_unwind(AssertUnwindSafe(|| queue.get_nowait())), Ok(Ok(_))));
+        got += usize::from(matches!(
+            catch_unwind(AssertUnwindSafe(|| queue.get_nowait())),
+            Ok(Ok(_))
+        ));
     }
     assert!((1..=4).contains(&got));
     queue.put_nowait(Moody(1)).unwrap();
     assert_eq!(queue.get_nowait(), Ok(Moody(1)));
+}
+
+#[test]
+fn a_panic_of_ord_lets_nobody_wait_for_ever() {
+    let queue = PriorityQueue::bounded(2);
+    let mut getters = [waiting(queue.get()), waiting(queue.get())];
+    queue.put_nowait(Moody(1)).unwrap();
+    let (woken, count) = (counted(), counted());
+    assert!(poll_with(getters[1].as_mut(), &counts(&woken)).is_none());
+    catch_unwind(AssertUnwindSafe(|| queue.put_nowait(Moody(13)))).unwrap_err();
+    assert_eq!(woken.load(SeqCst), 1, "the second getter was promised what was put");
+    let mut putter = Box::pin(queue.put(Moody(2)));
+    assert!(poll_with(putter.as_mut(), &counts(&count)).is_none());
+    let got = getters
+        .iter_mut()
+        .filter_map(|getter| catch_unwind(AssertUnwindSafe(|| poll(getter.as_mut()))).ok())
+        .count();
+    assert!(got <= 2);
+    assert_eq!(
+        count.load(SeqCst),
+        1,
+        "the putter was promised the room of what was got, or lost"
+    );
+    assert_eq!(poll(putter.as_mut()), Some(Ok(())));
+}
+
+fn counted() -> Arc<AtomicUsize> {
+    Arc::default()
 }

@@ -1,6 +1,6 @@
 //! A queue that is shut down, with its items and without.
 
-use crate::wakers::{poll, waiting};
+use crate::common::{poll, waiting};
 use aioli_sync::{GetNowaitError, PutNowaitError, Queue, QueueShutDown};
 use futures_lite::future::block_on;
 
@@ -76,7 +76,11 @@ fn who_waits_behind_a_promise_gets_the_item_if_that_getter_goes() {
     queue.put_nowait(1).unwrap();
     queue.shutdown(false);
     let mut behind = waiting(queue.get());
-    assert_eq!(queue.get_nowait(), Err(GetNowaitError::QueueEmpty), "it may yet come back");
+    assert_eq!(
+        queue.get_nowait(),
+        Err(GetNowaitError::QueueEmpty),
+        "it may yet come back"
+    );
     drop(gone);
     assert_eq!(poll(behind.as_mut()), Some(Ok(1)));
 }

@@ -1,4 +1,4 @@
-//! Wakers that do what a test says, and polls by hand.
+//! Polls by hand, wakers that do what a test says or write down who was woken, and dice.
 
 // Each target uses some of it.
 #![allow(dead_code)]
@@ -7,7 +7,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll, Wake, Waker},
@@ -35,8 +35,34 @@ pub fn counts(count: &Arc<AtomicUsize>) -> Waker {
     })
 }
 
+/// A waker that panics.
+pub fn panicking() -> Waker {
+    calls(|| panic!("a foreign waker"))
+}
+
+/// Who was woken, in order.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<usize>>>);
+
+impl Log {
+    pub fn write(&self, number: usize) {
+        self.0.lock().unwrap().push(number);
+    }
+
+    /// A waker that writes this number.
+    pub fn waker(&self, number: usize) -> Waker {
+        let log = self.clone();
+        calls(move || log.write(number))
+    }
+
+    /// What was written since the last time.
+    pub fn take(&self) -> Vec<usize> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
 /// Polls a future with `waker`.
-pub fn poll_with<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Option<F::Output> {
+pub fn poll_with<F: Future + ?Sized>(future: Pin<&mut F>, waker: &Waker) -> Option<F::Output> {
     match future.poll(&mut Context::from_waker(waker)) {
         Poll::Ready(value) => Some(value),
         Poll::Pending => None,
@@ -44,7 +70,7 @@ pub fn poll_with<F: Future>(future: Pin<&mut F>, waker: &Waker) -> Option<F::Out
 }
 
 /// Polls a future with a waker that wakes nobody.
-pub fn poll<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
+pub fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Option<F::Output> {
     poll_with(future, Waker::noop())
 }
 
