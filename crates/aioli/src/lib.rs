@@ -78,7 +78,7 @@ pub use aioli_macros::{main, test};
 #[doc(inline)]
 pub use aioli_sync::{
     Barrier, BoundedSemaphore, BrokenBarrierError, Condition, Event, Exception, InvalidStateError, LifoQueue, Lock,
-    LockGuard, OnceCell, PriorityQueue, Promise, PromiseError, PromiseLoop, Queue, QueueShutDown, RwLock, Semaphore,
+    OnceCell, PriorityQueue, Promise, PromiseError, PromiseLoop, Queue, QueueShutDown, RwLock, Semaphore,
 };
 #[doc(inline)]
 pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runner, TimerHandle, run};

@@ -22,6 +22,11 @@ pub fn replace(left: u32) -> u32 {
     LEFT.with(|cell| cell.replace(left))
 }
 
+/// Whether this thread runs a poll that has to give way: whether it is a worker's.
+pub fn is_limited() -> bool {
+    LEFT.with(Cell::get) != UNLIMITED
+}
+
 /// Takes one operation; every leaf operation (a read, a timer, a join, a lock) begins so.
 ///
 /// When none is left, the task is woken and the answer is `Pending`: the operation is not to be tried in this poll.

@@ -77,6 +77,7 @@ impl Barrier {
         /// # Panics
         ///
         /// If there are no parties. asyncio raises `ValueError`.
+        #[track_caller]
         pub const fn new(parties: usize) -> Self {
             assert!(parties > 0, "a barrier needs at least one party");
             Self {

@@ -13,13 +13,22 @@ use std::{
 
 /// Polls `future` on this thread until it is ready; the thread is parked in between.
 ///
-/// The budget of a poll that this may be called from is set aside meanwhile: there is nobody to give way to while the
-/// thread is stopped.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+/// # Panics
+///
+/// In a task of aioli's executor, with the advice to await `instead`: whoever the task waits for may wait for its worker.
+#[track_caller]
+pub(crate) fn block_on<F: Future>(instead: &str, future: F) -> F::Output {
+    assert!(
+        !budget::is_limited(),
+        "a task must not block its worker: await `{instead}` here, or call the blocking form in `to_thread`"
+    );
     let mut future = pin!(future);
+    // Mostly there is nothing to wait for, and no need of a waker.
+    if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        return value;
+    }
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);
-    let _budget = Budget(budget::replace(budget::UNLIMITED));
     loop {
         if let Poll::Ready(value) = future.as_mut().poll(&mut cx) {
             return value;
@@ -39,14 +48,5 @@ impl Wake for Unpark {
 
     fn wake_by_ref(self: &Arc<Self>) {
         self.0.unpark();
-    }
-}
-
-/// Puts the budget back, also when the future panics.
-struct Budget(u32);
-
-impl Drop for Budget {
-    fn drop(&mut self) {
-        budget::replace(self.0);
     }
 }

@@ -60,6 +60,7 @@ use std::{
 /// assert_eq!(zip(take, add).await.0, Some("a job"));
 /// # });
 /// ```
+#[doc(alias = "Condvar")]
 pub struct Condition {
     state: Mutex<State>,
 }
@@ -162,6 +163,7 @@ impl Condition {
     /// # Panics
     ///
     /// With the first panic of a foreign waker, after all have been woken.
+    #[doc(alias = "notify_one")]
     pub fn notify(&self, count: usize) {
         self.serve(self.state.lock(), count, ONE);
     }

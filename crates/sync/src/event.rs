@@ -30,6 +30,7 @@
 
 use crate::{
     batches::serve_in_batches,
+    block_on::block_on,
     const_fn::const_fn,
     panics::FirstPanic,
     wait_list::{Line, Look, Place, WaitList},
@@ -72,6 +73,7 @@ const GENERATION: u64 = 4;
 /// assert!(ready.is_set());
 /// # });
 /// ```
+#[doc(alias = "Notify")]
 pub struct Event {
     word: AtomicU64,
     waiters: Mutex<WaitList>,
@@ -132,6 +134,7 @@ impl Event {
     /// # Panics
     ///
     /// As `set`.
+    #[doc(alias = "notify_waiters")]
     pub fn pulse(&self) {
         self.raised(self.word.fetch_add(GENERATION, Release) + GENERATION);
     }
@@ -158,6 +161,25 @@ impl Event {
             place: Place::new(self),
             called: generation(self.word.load(Acquire)),
         }
+    }
+
+    /// Waits until the flag is set, by stopping the thread: for threads that run no tasks. As `threading.Event.wait()`.
+    ///
+    /// ```
+    /// # use aioli_sync as aioli;
+    /// let ready = aioli::Event::new();
+    /// std::thread::scope(|threads| {
+    ///     threads.spawn(|| ready.blocking_wait());
+    ///     ready.set();
+    /// });
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// In a task of aioli's runtime, which has to await instead.
+    #[track_caller]
+    pub fn blocking_wait(&self) {
+        block_on("wait()", self.wait());
     }
 
     /// Whether who has called in this generation is done.

@@ -4,7 +4,7 @@ mod common;
 
 use aioli_primitives::budget;
 use aioli_sync::{Lock, LockGuard, OwnedLockGuard};
-use common::{Dice, calls, counts, message, poll, poll_with, waiting};
+use common::{Dice, calls, counts, message, on_threads, poll, poll_with, waiting};
 use futures_lite::future::block_on;
 use std::{
     cell::Cell,
@@ -152,13 +152,9 @@ fn a_guard_knows_its_lock() {
 #[test]
 fn a_thread_waits_for_the_lock() {
     let lock = Lock::new(0);
-    thread::scope(|threads| {
-        for _ in 0..4 {
-            threads.spawn(|| {
-                for _ in 0..1_000 {
-                    *lock.blocking_lock() += 1;
-                }
-            });
+    on_threads(4, |_| {
+        for _ in 0..1_000 {
+            *lock.blocking_lock() += 1;
         }
     });
     assert_eq!(lock.into_inner(), 4_000);

@@ -3,7 +3,7 @@
 mod common;
 
 use aioli_sync::OnceCell;
-use common::{calls, counts, message, poll, poll_with, waiting};
+use common::{calls, counts, message, on_threads, poll, poll_with, waiting};
 use futures_lite::future::{block_on, pending, yield_now};
 use std::{
     cell::Cell,
@@ -12,7 +12,6 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    thread,
 };
 
 #[test]
@@ -186,16 +185,12 @@ fn cells_go_to_other_threads_where_their_values_may() {
 fn of_many_threads_one_makes_the_value() {
     for _ in 0..200 {
         let (cell, made) = (OnceCell::new(), AtomicUsize::new(0));
-        thread::scope(|threads| {
-            for _ in 0..4 {
-                threads.spawn(|| {
-                    let value = block_on(cell.get_or_init(async || {
-                        yield_now().await;
-                        made.fetch_add(1, SeqCst) + 7
-                    }));
-                    assert_eq!(*value, 7);
-                });
-            }
+        on_threads(4, |_| {
+            let value = block_on(cell.get_or_init(async || {
+                yield_now().await;
+                made.fetch_add(1, SeqCst) + 7
+            }));
+            assert_eq!(*value, 7);
         });
         assert_eq!(made.load(SeqCst), 1);
     }

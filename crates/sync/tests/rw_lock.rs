@@ -4,7 +4,7 @@ mod common;
 
 use aioli_primitives::budget;
 use aioli_sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use common::{Dice, calls, counts, message, poll, poll_with, waiting};
+use common::{Dice, calls, counts, message, on_threads, poll, poll_with, waiting};
 use futures_lite::future::block_on;
 use std::{
     fmt::Debug,
@@ -203,21 +203,16 @@ fn owned_guards_go_to_other_threads_and_outlive_the_handle() {
 #[test]
 fn threads_wait_for_the_lock() {
     let lock = RwLock::new((0, 0));
-    thread::scope(|threads| {
-        for _ in 0..2 {
-            threads.spawn(|| {
-                for _ in 0..1_000 {
-                    let mut value = lock.blocking_write();
-                    value.0 += 1;
-                    value.1 += 1;
-                }
-            });
-            threads.spawn(|| {
-                for _ in 0..1_000 {
-                    let value = lock.blocking_read();
-                    assert_eq!(value.0, value.1);
-                }
-            });
+    on_threads(4, |number| {
+        for _ in 0..1_000 {
+            if number % 2 == 0 {
+                let mut value = lock.blocking_write();
+                value.0 += 1;
+                value.1 += 1;
+            } else {
+                let value = lock.blocking_read();
+                assert_eq!(value.0, value.1);
+            }
         }
     });
     assert_eq!(lock.into_inner(), (2_000, 2_000));

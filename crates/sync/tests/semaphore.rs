@@ -402,14 +402,7 @@ fn an_acquire_spends_the_budget_of_the_poll_before_it_takes_anything() {
     assert!(poll_with(another.as_mut(), &waker).is_none(), "there is nothing left");
     assert_eq!(woken.load(SeqCst), 1, "it is polled again");
     assert_eq!(semaphore.available_permits(), 1);
-
-    // Who stops the thread has nobody to give way to, and leaves the budget as it was.
-    let holder = semaphore.try_acquire().unwrap();
-    thread::scope(|threads| {
-        threads.spawn(|| drop(holder));
-        drop(semaphore.blocking_acquire());
-    });
-    assert_eq!(budget::replace(budget::UNLIMITED), 0);
+    budget::replace(budget::UNLIMITED);
     assert!(poll(another.as_mut()).is_some());
 }
 
@@ -481,4 +474,18 @@ fn no_permit_is_lost_among_threads_that_give_up_at_random() {
     }
     assert_eq!(semaphore.available_permits(), PERMITS);
     assert!(!semaphore.is_locked());
+}
+
+#[test]
+fn a_task_that_would_block_its_worker_is_told_what_to_do() {
+    let semaphore = Semaphore::new(1);
+    // As in a poll of aioli's executor.
+    budget::replace(1);
+    let blocked = catch_unwind(AssertUnwindSafe(|| drop(semaphore.blocking_acquire())));
+    budget::replace(budget::UNLIMITED);
+    assert_eq!(
+        message(blocked.unwrap_err()),
+        "a task must not block its worker: await `acquire()` here, or call the blocking form in `to_thread`"
+    );
+    assert_eq!(semaphore.available_permits(), 1);
 }

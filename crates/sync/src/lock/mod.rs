@@ -31,6 +31,7 @@ use std::{fmt, sync::Arc};
 /// assert_eq!(*names.lock().await, ["anna"]);
 /// # });
 /// ```
+#[doc(alias = "Mutex")]
 pub struct Lock<T: ?Sized> {
     permit: Permits,
     value: UnsafeCell<T>,
@@ -79,12 +80,13 @@ impl<T: ?Sized> Lock<T> {
     /// # drop(held);
     /// ```
     #[inline]
+    #[must_use = "what was taken is given back when it is dropped"]
     pub fn try_lock(&self) -> Option<LockGuard<'_, T>> {
         self.permit.try_acquire(1).then(|| LockGuard::new(self))
     }
 
-    /// Waits for the lock by stopping the thread: for threads that run no tasks. On a worker of the runtime it would stop all
-    /// tasks of that worker, and perhaps the one that holds the lock.
+    /// Waits for the lock by stopping the thread: for threads that run no tasks, where it would stop all tasks of that thread, and perhaps
+    /// the one that holds the lock.
     ///
     /// ```
     /// # use aioli_sync as aioli;
@@ -92,8 +94,13 @@ impl<T: ?Sized> Lock<T> {
     /// *lock.blocking_lock() += 1;
     /// assert_eq!(lock.into_inner(), 2);
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// In a task of aioli's runtime, which has to await instead.
+    #[track_caller]
     pub fn blocking_lock(&self) -> LockGuard<'_, T> {
-        self.try_lock().unwrap_or_else(|| block_on(self.lock()))
+        block_on("lock()", self.lock())
     }
 
     /// Waits for the lock, for a guard that borrows nothing: to pass on, to a task or a thread.
@@ -119,11 +126,13 @@ impl<T: ?Sized> Lock<T> {
     }
 
     /// Takes the lock if nobody holds it or waits for it, for a guard that borrows nothing.
+    #[must_use = "what was taken is given back when it is dropped"]
     pub fn try_lock_owned(self: Arc<Self>) -> Option<OwnedLockGuard<T>> {
         self.permit.try_acquire(1).then(|| OwnedLockGuard::new(self))
     }
 
     /// Whether somebody holds the lock, or waits for it. As `Lock.locked()` in asyncio.
+    #[doc(alias = "locked")]
     pub fn is_locked(&self) -> bool {
         self.permit.are_taken()
     }

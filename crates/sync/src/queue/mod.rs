@@ -71,6 +71,7 @@ use waiting::{Get, Put};
 /// To put and to get without waiting takes one atomic operation on the queue, and one store to the item's slot; no lock. A queue whose bound is
 /// at most 1024 allocates when it is made; others double their slots when they run out of them, and keep them. `LifoQueue` and
 /// `PriorityQueue` have a lock around their items.
+#[doc(alias = "channel")]
 pub struct Queue<T, O: Order<T> = Fifo>(Arc<Shared<T, O>>);
 
 /// A [`Queue`] that gives the newest item first. As `asyncio.LifoQueue`.
@@ -216,12 +217,13 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Panics
     ///
     /// As [`put`](Self::put).
+    #[doc(alias("try_put", "try_send"))]
     pub fn put_nowait(&self, item: T) -> Result<(), PutNowaitError<T>> {
         self.0.put_nowait(item)
     }
 
-    /// Puts an item, and blocks the thread while there is no room. For threads that run no tasks: a task that blocks its
-    /// worker may block those for whom it waits. It stands in the same line as [`put`](Self::put). asyncio has no counterpart.
+    /// Puts an item, and stops the thread while there is no room: for threads that run no tasks. It stands in the same line as
+    /// [`put`](Self::put). asyncio has no counterpart.
     ///
     /// # Errors
     ///
@@ -229,9 +231,10 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// # Panics
     ///
-    /// As `put`.
+    /// As `put`; and in a task of aioli's runtime, which has to await instead.
+    #[track_caller]
     pub fn blocking_put(&self, item: T) -> Result<(), QueueShutDown<T>> {
-        block_on(self.put(item))
+        block_on("put()", self.put(item))
     }
 
     /// Gets the next item, and waits for one if there is none. As `Queue.get()` in asyncio.
@@ -268,12 +271,13 @@ impl<T, O: Order<T>> Queue<T, O> {
     ///
     /// [`QueueEmpty`](GetNowaitError::QueueEmpty) if there is no item that is not promised to somebody who waits, and
     /// [`QueueShutDown`](GetNowaitError::QueueShutDown) if there will be none any more.
+    #[doc(alias("try_get", "try_recv"))]
     pub fn get_nowait(&self) -> Result<T, GetNowaitError> {
         self.0.get_nowait()
     }
 
-    /// Gets the next item, and blocks the thread while there is none. For threads that run no tasks: a task that blocks its
-    /// worker may block those for whom it waits. It stands in the same line as [`get`](Self::get). asyncio has no counterpart.
+    /// Gets the next item, and stops the thread while there is none: for threads that run no tasks. It stands in the same line as
+    /// [`get`](Self::get). asyncio has no counterpart.
     ///
     /// ```
     /// # use aioli_sync as aioli;
@@ -289,8 +293,13 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// # Errors
     ///
     /// As `get`.
+    ///
+    /// # Panics
+    ///
+    /// In a task of aioli's runtime, which has to await instead.
+    #[track_caller]
     pub fn blocking_get(&self) -> Result<T, QueueShutDown> {
-        block_on(self.get())
+        block_on("get()", self.get())
     }
 
     /// The items as a stream, which ends when the queue is shut down and empty. It has a handle of its own. asyncio has no
@@ -310,6 +319,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// assert_eq!(doubled, [2, 4, 6]);
     /// # });
     /// ```
+    #[must_use = "streams do nothing unless polled"]
     pub fn stream(&self) -> QueueStream<T, O> {
         QueueStream::new(self)
     }
@@ -387,6 +397,7 @@ impl<T, O: Order<T>> Queue<T, O> {
 
     /// How many items can be got at once: those that are promised to somebody who waits do not count. As `Queue.qsize()` in asyncio,
     /// where those count. With several threads it may be past when it is returned.
+    #[doc(alias = "qsize")]
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -479,6 +479,12 @@ impl<T, O: Order<T>> Shared<T, O> {
     }
 }
 
+// SAFETY: what does not follow from the types is the store, and each of those that an `Order` can name may be sent and shared where its
+// items may be sent.
+unsafe impl<T: Send, O: Order<T>> Send for Shared<T, O> {}
+// SAFETY: as above.
+unsafe impl<T: Send, O: Order<T>> Sync for Shared<T, O> {}
+
 impl<T, O: Order<T>> Drop for Shared<T, O> {
     fn drop(&mut self) {
         let word = Word(self.word.load(Acquire));

@@ -97,18 +97,20 @@ impl<T: ?Sized> RwLock<T> {
     /// # drop(reading);
     /// ```
     #[inline]
+    #[must_use = "what was taken is given back when it is dropped"]
     pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
         self.permits.try_acquire(ONE).then(|| RwLockReadGuard::new(self))
     }
 
     /// Writes if nobody reads or writes, and nobody waits.
     #[inline]
+    #[must_use = "what was taken is given back when it is dropped"]
     pub fn try_write(&self) -> Option<RwLockWriteGuard<'_, T>> {
         self.permits.try_acquire(ALL).then(|| RwLockWriteGuard::new(self))
     }
 
-    /// Waits until it may read by stopping the thread: for threads that run no tasks. On a worker of the runtime it would stop
-    /// all tasks of that worker, and perhaps the one that writes.
+    /// Waits until it may read by stopping the thread: for threads that run no tasks, where it would stop all tasks of that thread, and
+    /// perhaps the one that writes.
     ///
     /// ```
     /// # use aioli_sync as aioli;
@@ -116,14 +118,24 @@ impl<T: ?Sized> RwLock<T> {
     /// *lock.blocking_write() += 1;
     /// assert_eq!(*lock.blocking_read(), 2);
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// In a task of aioli's runtime, which has to await instead.
+    #[track_caller]
     pub fn blocking_read(&self) -> RwLockReadGuard<'_, T> {
-        self.try_read().unwrap_or_else(|| block_on(self.read()))
+        block_on("read()", self.read())
     }
 
     /// Waits until it may write by stopping the thread: for threads that run no tasks, as
     /// [`blocking_read`](Self::blocking_read).
+    ///
+    /// # Panics
+    ///
+    /// In a task of aioli's runtime, which has to await instead.
+    #[track_caller]
     pub fn blocking_write(&self) -> RwLockWriteGuard<'_, T> {
-        self.try_write().unwrap_or_else(|| block_on(self.write()))
+        block_on("write()", self.write())
     }
 
     /// Waits until it may read, with a guard that borrows nothing: to pass on, to a task or a thread.
@@ -159,11 +171,13 @@ impl<T: ?Sized> RwLock<T> {
     }
 
     /// Reads if nobody writes, and nobody waits, with a guard that borrows nothing.
+    #[must_use = "what was taken is given back when it is dropped"]
     pub fn try_read_owned(self: Arc<Self>) -> Option<OwnedRwLockReadGuard<T>> {
         self.permits.try_acquire(ONE).then(|| OwnedRwLockReadGuard::new(self))
     }
 
     /// Writes if nobody reads or writes, and nobody waits, with a guard that borrows nothing.
+    #[must_use = "what was taken is given back when it is dropped"]
     pub fn try_write_owned(self: Arc<Self>) -> Option<OwnedRwLockWriteGuard<T>> {
         self.permits.try_acquire(ALL).then(|| OwnedRwLockWriteGuard::new(self))
     }

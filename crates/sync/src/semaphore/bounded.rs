@@ -70,6 +70,7 @@ impl BoundedSemaphore {
     ///
     /// If the bound is 0.
     #[track_caller]
+    #[must_use = "what was taken is given back when it is dropped"]
     pub fn try_acquire(&self) -> Option<SemaphorePermit<'_>> {
         self.semaphore.try_acquire_many(1)
     }
@@ -80,6 +81,7 @@ impl BoundedSemaphore {
     ///
     /// If that is more than the bound.
     #[track_caller]
+    #[must_use = "what was taken is given back when it is dropped"]
     pub fn try_acquire_many(&self, count: usize) -> Option<SemaphorePermit<'_>> {
         self.semaphore.try_acquire_many(count)
     }
@@ -117,6 +119,7 @@ impl BoundedSemaphore {
     ///
     /// If the bound is 0.
     #[track_caller]
+    #[must_use = "what was taken is given back when it is dropped"]
     pub fn try_acquire_owned(self: Arc<Self>) -> Option<OwnedSemaphorePermit> {
         self.try_acquire_many_owned(1)
     }
@@ -127,6 +130,7 @@ impl BoundedSemaphore {
     ///
     /// If that is more than the bound.
     #[track_caller]
+    #[must_use = "what was taken is given back when it is dropped"]
     pub fn try_acquire_many_owned(self: Arc<Self>, count: usize) -> Option<OwnedSemaphorePermit> {
         self.try_acquire_many(count)?.forget();
         Some(OwnedSemaphorePermit::new(Owner::Bounded(self), count))
@@ -136,7 +140,8 @@ impl BoundedSemaphore {
     ///
     /// # Panics
     ///
-    /// If the bound is 0.
+    /// If the bound is 0; and in a task of aioli's runtime, which has to await instead.
+    #[track_caller]
     pub fn blocking_acquire(&self) -> SemaphorePermit<'_> {
         self.semaphore.blocking_acquire()
     }

@@ -105,6 +105,7 @@ impl Semaphore {
     }
 
     /// Takes a permit if there is one, and nobody waits for it. asyncio asks `locked()` instead.
+    #[must_use = "what was taken is given back when it is dropped"]
     pub fn try_acquire(&self) -> Option<SemaphorePermit<'_>> {
         self.try_acquire_many(1)
     }
@@ -115,6 +116,7 @@ impl Semaphore {
     ///
     /// If that is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
     #[track_caller]
+    #[must_use = "what was taken is given back when it is dropped"]
     pub fn try_acquire_many(&self, count: usize) -> Option<SemaphorePermit<'_>> {
         self.check(count);
         self.permits
@@ -158,6 +160,7 @@ impl Semaphore {
     }
 
     /// Takes a permit that borrows nothing, if there is one, and nobody waits for it.
+    #[must_use = "what was taken is given back when it is dropped"]
     pub fn try_acquire_owned(self: Arc<Self>) -> Option<OwnedSemaphorePermit> {
         self.try_acquire_many_owned(1)
     }
@@ -168,13 +171,14 @@ impl Semaphore {
     ///
     /// If that is more than [`MAX_PERMITS`](Self::MAX_PERMITS).
     #[track_caller]
+    #[must_use = "what was taken is given back when it is dropped"]
     pub fn try_acquire_many_owned(self: Arc<Self>, count: usize) -> Option<OwnedSemaphorePermit> {
         self.try_acquire_many(count)?.forget();
         Some(OwnedSemaphorePermit::new(Owner::Plain(self), count))
     }
 
-    /// Waits for a permit by stopping the thread: for threads that run no tasks. On a worker of the runtime it would stop all
-    /// tasks of that worker, and perhaps the one that it waits for.
+    /// Waits for a permit by stopping the thread: for threads that run no tasks, where it would stop all tasks of that thread, and perhaps
+    /// the one that it waits for.
     ///
     /// ```
     /// # use aioli_sync as aioli;
@@ -185,8 +189,13 @@ impl Semaphore {
     ///     drop(permit);
     /// });
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// In a task of aioli's runtime, which has to await instead.
+    #[track_caller]
     pub fn blocking_acquire(&self) -> SemaphorePermit<'_> {
-        self.try_acquire().unwrap_or_else(|| block_on(self.acquire()))
+        block_on("acquire()", self.acquire())
     }
 
     /// Adds a permit, which nobody need have taken. As `Semaphore.release()` in asyncio. A permit that was taken goes back by
@@ -217,6 +226,7 @@ impl Semaphore {
     /// If more than [`MAX_PERMITS`](Self::MAX_PERMITS) would be free; nothing is added then. And with the first panic of a
     /// foreign waker, after all for whom there are permits have been woken.
     #[track_caller]
+    #[doc(alias = "add_permits")]
     pub fn release_many(&self, count: usize) {
         if let Err(free) = self.permits.try_release(count) {
             panic!(
@@ -233,6 +243,7 @@ impl Semaphore {
 
     /// Whether a permit cannot be had without waiting: none is free, or others wait already. As `Semaphore.locked()` in
     /// asyncio.
+    #[doc(alias = "locked")]
     pub fn is_locked(&self) -> bool {
         self.permits.are_taken()
     }

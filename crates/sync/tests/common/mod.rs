@@ -1,4 +1,4 @@
-//! Polls by hand, wakers that do what a test says or write down who was woken, and dice.
+//! Polls by hand, wakers that do what a test says or write down who was woken, threads, and dice.
 
 // Each target uses some of it.
 #![allow(dead_code)]
@@ -11,6 +11,7 @@ use std::{
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     task::{Context, Poll, Wake, Waker},
+    thread,
 };
 
 /// Calls a function when it is woken.
@@ -79,6 +80,16 @@ pub fn waiting<F: Future>(future: F) -> Pin<Box<F>> {
     let mut future = Box::pin(future);
     assert!(poll(future.as_mut()).is_none(), "it waits");
     future
+}
+
+/// Runs this on so many threads at a time, each with its number. All are joined by their handles: that is an order which the thread
+/// sanitizer sees, and the end of a scope is not.
+pub fn on_threads(count: usize, run: impl Fn(usize) + Sync) {
+    let run = &run;
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..count).map(|number| scope.spawn(move || run(number))).collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    });
 }
 
 /// The message of a panic.

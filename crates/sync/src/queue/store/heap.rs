@@ -18,7 +18,8 @@ struct Entry<T> {
     number: u64,
 }
 
-impl<T: Ord> Store<T> for Heap<T> {
+// SAFETY: it is a lock around items.
+unsafe impl<T: Ord> Store<T> for Heap<T> {
     fn new(_most: u32) -> Self {
         Self(Mutex::new(State {
             heap: BinaryHeap::new(),

@@ -17,8 +17,8 @@ use stack::Stack;
 ///
 /// # Safety
 ///
-/// Who implements it relies on how it is called; who calls keeps to what the methods say.
-pub trait Store<T> {
+/// It may be sent to other threads and shared with them where the items may be sent.
+pub unsafe trait Store<T> {
     /// An empty one, for a queue that never holds more than this many.
     fn new(most: u32) -> Self;
 

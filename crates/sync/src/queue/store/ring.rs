@@ -76,7 +76,8 @@ fn empty<T>(count: u32, first: u32) -> Box<[Slot<T>]> {
     slots.collect()
 }
 
-impl<T> Store<T> for Ring<T> {
+// SAFETY: its slots are `Send` where items are, and it is `Sync` by what is said there.
+unsafe impl<T> Store<T> for Ring<T> {
     fn new(most: u32) -> Self {
         let slots = if most <= AT_ONCE {
             most.next_power_of_two()

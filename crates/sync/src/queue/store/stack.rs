@@ -6,7 +6,8 @@ use aioli_primitives::{hint::spin_until, sync::Mutex};
 
 pub struct Stack<T>(Mutex<Vec<T>>);
 
-impl<T> Store<T> for Stack<T> {
+// SAFETY: it is a lock around items.
+unsafe impl<T> Store<T> for Stack<T> {
     fn new(_most: u32) -> Self {
         Self(Mutex::new(Vec::new()))
     }
