@@ -122,19 +122,20 @@ pub mod hint {
     ///
     /// Two threads that wait for a third could do so for any number of rounds, and each would be one more program to execute. So who has
     /// looked in vain a few times ends the search: this execution is finished, and those that begin as it did are not tried.
+    /// What never comes is an error of the program: the other threads have had their turns.
     pub fn spin_until<T>(mut found: impl FnMut() -> Option<T>) -> T {
         const ROUNDS: usize = 3;
-        let mut rounds = 0;
-        loop {
+        const FOR_EVER: usize = 1000;
+        for round in 1..=FOR_EVER {
             if let Some(found) = found() {
                 return found;
             }
-            rounds += 1;
-            if rounds == ROUNDS {
+            if round == ROUNDS {
                 loom::skip_branch();
             }
             loom::thread::yield_now();
         }
+        panic!("this would be waited for for ever");
     }
 }
 

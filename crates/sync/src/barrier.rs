@@ -281,7 +281,7 @@ impl Future for Waiting<'_> {
             let mut round = Round::default();
             let arrived = place.poll_enter(cx, |barrier, state| state.arrive(barrier.parties, &mut round));
             round.wake();
-            ready!(arrived)
+            ready!(arrived).0
         };
         Poll::Ready(number.checked_sub(BROKEN + 1).ok_or(BrokenBarrierError))
     }

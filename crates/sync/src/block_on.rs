@@ -2,7 +2,7 @@
 
 use aioli_primitives::{
     budget,
-    thread::{self, Thread},
+    sync::{Condvar, Mutex},
 };
 use std::{
     future::Future,
@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-/// Polls `future` on this thread until it is ready; the thread is parked in between.
+/// Polls `future` on this thread until it is ready; the thread sleeps in between.
 ///
 /// # Panics
 ///
@@ -27,26 +27,37 @@ pub(crate) fn block_on<F: Future>(instead: &str, future: F) -> F::Output {
     if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         return value;
     }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let alarm = Arc::new(Alarm::default());
+    let waker = Waker::from(alarm.clone());
     let mut cx = Context::from_waker(&waker);
     loop {
         if let Poll::Ready(value) = future.as_mut().poll(&mut cx) {
             return value;
         }
-        // It may return for no reason, or because of somebody else's wake-up: the loop looks again.
-        thread::park();
+        alarm.sleep();
     }
 }
 
-/// Wakes the thread.
-struct Unpark(Thread);
+/// Wakes the thread. (Parking it would take a wake-up that somebody else has for it.)
+#[derive(Default)]
+struct Alarm {
+    rings: Mutex<bool>,
+    rung: Condvar,
+}
 
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
+impl Alarm {
+    fn sleep(&self) {
+        let mut rings = self.rings.lock();
+        while !*rings {
+            self.rung.wait(&mut rings);
+        }
+        *rings = false;
     }
+}
 
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        *self.rings.lock() = true;
+        self.rung.notify_one();
     }
 }

@@ -258,7 +258,7 @@ impl<'a, T: ?Sized> Future for Waiting<'a, '_, T> {
             Look::Wait(ticket)
         });
         *this.guard = None;
-        entered
+        entered.map(|(notification, _spare)| notification)
     }
 }
 

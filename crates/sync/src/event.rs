@@ -11,7 +11,7 @@
 //!
 //! * `set` is one step, also when the event is set already: then it changes nothing, and publishes what its caller did
 //!   before. Otherwise it sets the flag and raises the generation; `pulse` raises the generation only. `clear` takes the flag
-//!   back.
+//!   back, and raises the generation if there was one: those who have called while it was set are done, though they may not have looked.
 //! * Whoever wants to wait takes the lock, finds the word unset and of its generation still, with `WAITED` set or in
 //!   the step that sets it, and is in the list when the lock is released; it wants that generation. So the list is in the
 //!   order of the generations.
@@ -141,7 +141,17 @@ impl Event {
 
     /// Takes the flag back: who waits from now on waits for the next [`set`](Self::set). As `Event.clear()` in asyncio.
     pub fn clear(&self) {
-        self.word.fetch_and(!SET, AcqRel);
+        let mut word = self.word.load(Relaxed);
+        loop {
+            let cleared = match word & SET {
+                0 => word,
+                _ => (word & !SET) + GENERATION,
+            };
+            match self.word.compare_exchange_weak(word, cleared, AcqRel, Relaxed) {
+                Ok(_) => return,
+                Err(now) => word = now,
+            }
+        }
     }
 
     /// Whether the flag is set.
@@ -311,7 +321,9 @@ impl Future for EventWait<'_> {
         if event.is_done(called) {
             return Poll::Ready(());
         }
-        this.place.poll_enter(cx, |event, _| event.look(called))
+        this.place
+            .poll_enter(cx, |event, _| event.look(called))
+            .map(|((), _spare)| ())
     }
 }
 

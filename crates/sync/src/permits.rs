@@ -299,5 +299,6 @@ impl Future for Acquiring<'_> {
         }
         this.place
             .poll_enter(cx, |permits, waiters| permits.take_or_wait(waiters, count))
+            .map(|((), _spare)| ())
     }
 }

@@ -23,9 +23,10 @@
 //!
 //! A waker may be anybody's code: to clone, to wake or to drop it. So nothing here does any of that with the lock held.
 //! A waker goes in as a clone that was made before, and comes out by value; [`Wakers`] collects those that are to be
-//! woken when the lock has been released.
+//! woken when the lock has been released. One that is not needed any more is [`Spare`]: it is dropped when nothing can be lost by what its
+//! destructor does.
 
-use crate::panics::FirstPanic;
+use crate::panics::{FirstPanic, swallow};
 use aioli_primitives::{
     cell::UnsafeCell,
     sync::{
@@ -39,7 +40,7 @@ use aioli_primitives::{
 use arrayvec::ArrayVec;
 use std::{
     marker::PhantomPinned,
-    mem::MaybeUninit,
+    mem::{self, MaybeUninit},
     pin::Pin,
     ptr::NonNull,
     task::{Context, Poll, Waker},
@@ -161,14 +162,14 @@ impl WaitList {
     /// # Safety
     ///
     /// The waiter is `OUT`, stays where it is, and is unlinked before it is dropped.
-    unsafe fn push(&mut self, waiter: &Waiter, wants: usize, waker: Waker) {
+    unsafe fn push(&mut self, waiter: &Waiter, wants: usize, waker: Option<Waker>) {
         let this = NonNull::from(waiter);
         waiter.link.with_mut(|link| {
             // SAFETY: it is `OUT`, so its link is its owner's, which is the caller.
             unsafe { &mut *link }.write(Link {
                 previous: self.last,
                 next: None,
-                waker: Some(waker),
+                waker,
                 wants,
             });
         });
@@ -268,23 +269,25 @@ impl<L: Line> Place<L> {
     }
 
     /// Takes a place if `look`, which is called with the lock held, says that there is need to wait. There must be no place yet.
+    ///
+    /// What it found otherwise comes with a waker that is to be kept until that has been used.
     pub(crate) fn poll_enter<T>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         look: impl FnOnce(&L, &mut L::State) -> Look<T>,
-    ) -> Poll<T> {
+    ) -> Poll<(T, Spare)> {
         debug_assert!(!self.is_taken(), "a future has one place");
-        let waker = cx.waker().clone();
+        let mut waker = Spare(Some(cx.waker().clone()));
         let this = self.into_ref().get_ref();
         let mut state = this.line.state().lock();
         match look(&this.line, &mut state) {
             Look::Ready(value) => {
                 drop(state);
-                Poll::Ready(value)
+                Poll::Ready((value, waker))
             }
             Look::Wait(wants) => {
                 // SAFETY: it is `OUT`, it is pinned, and its destructor takes it off the list.
-                unsafe { L::waiters(&mut state).push(&this.waiter, wants, waker) };
+                unsafe { L::waiters(&mut state).push(&this.waiter, wants, waker.0.take()) };
                 Poll::Pending
             }
         }
@@ -294,7 +297,7 @@ impl<L: Line> Place<L> {
     pub(crate) fn poll_served(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
         let this = self.into_ref().get_ref();
         debug_assert!(this.is_taken(), "it waits");
-        let mut renewed = None;
+        let mut renewed = Spare(None);
         loop {
             if let Some(served) = this.take_served() {
                 return Poll::Ready(served);
@@ -305,16 +308,22 @@ impl<L: Line> Place<L> {
                 continue;
             }
             let renew = |link: &mut Link| match &mut link.waker {
-                Some(known) if known.will_wake(cx.waker()) => Ok(None),
-                known => renewed.take().map(|renewed| known.replace(renewed)).ok_or(()),
+                Some(known) if known.will_wake(cx.waker()) => true,
+                known => {
+                    let is_cloned = renewed.0.is_some();
+                    if is_cloned {
+                        mem::swap(known, &mut renewed.0);
+                    }
+                    is_cloned
+                }
             };
             // SAFETY: it waits, so its link belongs to who has the lock, as this does.
-            let replaced = unsafe { this.waiter.with_link(renew) };
+            let is_known = unsafe { this.waiter.with_link(renew) };
             drop(state);
-            match replaced {
-                Ok(_) => return Poll::Pending,
-                Err(()) => renewed = Some(cx.waker().clone()),
+            if is_known {
+                return Poll::Pending;
             }
+            renewed.0 = Some(cx.waker().clone());
         }
     }
 
@@ -333,10 +342,9 @@ impl<L: Line> Place<L> {
         }
         L::waiters(&mut state).unlink(NonNull::from(&self.waiter));
         // SAFETY: it is off the list, and the lock is held: nobody else has it.
-        let waker = unsafe { self.waiter.with_link(|link| link.waker.take()) };
+        let _spare = Spare(unsafe { self.waiter.with_link(|link| link.waker.take()) });
         self.waiter.word.store(OUT, Relaxed);
         self.line.left(state, None);
-        drop(waker);
     }
 }
 
@@ -345,6 +353,17 @@ impl<L: Line> Drop for Place<L> {
         self.give_up();
         // Nothing happens here; but loom sees that what others did with the link came before the memory goes away.
         self.waiter.link.with_mut(drop);
+    }
+}
+
+/// A waker that is not needed any more. A panic of its destructor, which nobody could do anything about, ends here.
+pub(crate) struct Spare(Option<Waker>);
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        if let Some(waker) = self.0.take() {
+            swallow(|| drop(waker));
+        }
     }
 }
 

@@ -281,3 +281,19 @@ fn the_waker_of_a_waiter_that_is_dropped_or_woken_by_another_is_given_back() {
     event.set();
     assert_eq!(second.wakes.load(SeqCst), 0);
 }
+
+#[test]
+fn who_has_called_while_it_was_set_is_done_though_it_is_cleared_before_the_first_look() {
+    let event = Event::new();
+    event.set();
+    let called = event.wait();
+    event.clear();
+    assert!(poll(Box::pin(called).as_mut()).is_some());
+    event.set();
+    let called = event.wait();
+    event.set();
+    event.clear();
+    assert!(poll(Box::pin(called).as_mut()).is_some());
+    event.clear();
+    assert!(poll(Box::pin(event.wait()).as_mut()).is_none());
+}

@@ -690,3 +690,25 @@ fn debug_shows_the_state_and_who_waits() {
         "Promise { state: cancelled, waiters: 0, callbacks: 0 }"
     );
 }
+
+#[test]
+fn a_callback_that_a_waker_adds_is_called_when_all_who_wait_have_been_woken() {
+    let promise = Promise::<u32>::new();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let (mut first, mut second) = (Box::pin(promise.finished()), Box::pin(promise.finished()));
+    let adding = common::calls({
+        let (promise, order) = (promise.clone(), order.clone());
+        move || {
+            let order = order.clone();
+            promise.add_done_callback(move |_| order.lock().unwrap().push("callback"));
+        }
+    });
+    let noting = common::calls({
+        let order = order.clone();
+        move || order.lock().unwrap().push("second waker")
+    });
+    assert!(common::poll_with(first.as_mut(), &adding).is_none());
+    assert!(common::poll_with(second.as_mut(), &noting).is_none());
+    promise.set_result(1).unwrap();
+    assert_eq!(*order.lock().unwrap(), ["second waker", "callback"]);
+}

@@ -11,7 +11,7 @@ use std::sync::{
 };
 
 pub async fn barrier(mut stage: Stage) {
-    let parties = 1 + stage.dice.below(6) as usize;
+    let parties = stage.some() as usize;
     let barrier = Arc::new(Barrier::new(parties));
     many_rounds(&mut stage, &barrier).await;
     assert!(barrier.is_broken() && barrier.n_waiting() == 0, "{barrier:?}");

@@ -47,7 +47,7 @@ fn account(plain: &Plain, entries: &AtomicU64) {
 pub async fn lock(mut stage: Stage) {
     let shared = Arc::new(Lock::new(Plain::default()));
     let entries = Arc::new(AtomicU64::new(0));
-    for _ in 0..2 + stage.dice.below(6) {
+    for _ in 0..1 + stage.some() {
         let (shared, entries) = (shared.clone(), entries.clone());
         stage.actor(6, move |mut dice| {
             let (lock, entries) = (shared.clone(), entries.clone());
@@ -92,7 +92,7 @@ async fn read(guard: impl Deref<Target = Plain>, mut dice: crate::Dice) {
 pub async fn rw_lock(mut stage: Stage) {
     let shared = Arc::new(RwLock::new(Plain::default()));
     let entries = Arc::new(AtomicU64::new(0));
-    for _ in 0..2 + stage.dice.below(6) {
+    for _ in 0..1 + stage.some() {
         let (shared, entries) = (shared.clone(), entries.clone());
         stage.actor(6, move |mut dice| {
             let (lock, entries) = (shared.clone(), entries.clone());

@@ -38,7 +38,7 @@ impl Drop for Running<'_> {
 
 pub async fn once_cell(mut stage: Stage) {
     let shared = Arc::new(Making::default());
-    for _ in 0..2 + stage.dice.below(6) {
+    for _ in 0..1 + stage.some() {
         let shared = shared.clone();
         stage.actor(3, move |mut dice| {
             let making = shared.clone();
@@ -106,7 +106,7 @@ pub async fn promise(mut stage: Stage) {
     // Who completed it, with the outcome.
     let winners = Arc::new(AtomicU64::new(0));
     let seen: Arc<[AtomicU64; 3]> = Arc::default();
-    for _ in 0..stage.dice.below(6) {
+    for _ in 0..stage.some() {
         let (promise, calls, seen) = (promise.clone(), calls.clone(), seen.clone());
         stage.actor(3, move |mut dice| {
             let (promise, calls, seen) = (promise.clone(), calls.clone(), seen.clone());

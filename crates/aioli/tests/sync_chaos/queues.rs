@@ -268,7 +268,7 @@ where
     if alone {
         return;
     }
-    for _ in 0..stage.dice.below(4) {
+    for _ in 0..stage.some() - 1 {
         let desk = desk.clone();
         stage.actor(6, move |dice| {
             let desk = desk.clone();

@@ -62,7 +62,7 @@ impl<F: FnMut()> Drop for AtEnd<F> {
 /// Actors and a thread for a semaphore of this type. `$release` gives so many permits back by hand.
 macro_rules! play {
     ($stage:ident, $shared:ident, $inside:ident, $release:expr) => {{
-        for _ in 0..2 + $stage.dice.below(6) {
+        for _ in 0..1 + $stage.some() {
             let (shared, inside) = ($shared.clone(), $inside.clone());
             $stage.actor(6, move |mut dice| {
                 let (semaphore, inside) = (shared.clone(), inside.clone());

@@ -52,7 +52,7 @@ impl Bell {
 pub async fn event(mut stage: Stage) {
     let bell = Arc::new(Bell::default());
     let quiet = stage.dice.below(2) == 0;
-    for _ in 0..1 + stage.dice.below(5) {
+    for _ in 0..stage.some() {
         let bell = bell.clone();
         stage.actor(6, move |mut dice| {
             let bell = bell.clone();
@@ -154,7 +154,7 @@ impl Mailbox {
 
 pub async fn condition(mut stage: Stage) {
     let mailbox = Arc::new(Mailbox::default());
-    for _ in 0..1 + stage.dice.below(5) {
+    for _ in 0..stage.some() {
         let mailbox = mailbox.clone();
         stage.actor(6, move |mut dice| {
             let mailbox = mailbox.clone();

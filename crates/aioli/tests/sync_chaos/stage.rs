@@ -46,6 +46,14 @@ impl Stage {
         Self::new(self.dice.child(), &self.counts)
     }
 
+    /// How many actors there are: few, but now and then more than the library wakes in one go.
+    pub fn some(&mut self) -> u64 {
+        match self.dice.below(12) {
+            0 => 40,
+            _ => 1 + self.dice.below(6),
+        }
+    }
+
     /// Has a task do this so many times, each time until it is done or [cut short](cut_short), or the task is cancelled.
     pub fn actor<F>(&mut self, steps: u64, act: impl Fn(Dice) -> F + Send + 'static)
     where

@@ -265,11 +265,12 @@ impl<T: Send + 'static> Promise<T> {
     /// The one way out of `Pending`.
     fn complete(&self, mut state: MutexGuard<'_, State<T>>, outcome: Outcome) {
         state.outcome = outcome;
-        let first = state.callbacks.next();
         let mut panics = FirstPanic::default();
         serve_in_batches(&self.0.state, state, &mut panics, |state, wakers| {
             state.waiters.serve_while(wakers, |_| Some(0));
         });
+        // Until here this thread is their caller, so nobody else has called any.
+        let first = self.0.state.lock().callbacks.next();
         self.call_callbacks(first, &mut panics);
         panics.resume();
     }

@@ -71,10 +71,12 @@ impl<T> Future for PromiseFinished<T> {
             return Poll::Ready(());
         }
         ready!(budget::poll(cx));
-        place.poll_enter(cx, |_, state| match state.outcome.is_done() {
-            true => Look::Ready(()),
-            false => Look::Wait(0),
-        })
+        place
+            .poll_enter(cx, |_, state| match state.outcome.is_done() {
+                true => Look::Ready(()),
+                false => Look::Wait(0),
+            })
+            .map(|((), _spare)| ())
     }
 }
 

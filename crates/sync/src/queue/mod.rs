@@ -59,6 +59,8 @@ use waiting::{Get, Put};
 /// [`len`](Self::len), and [`get_nowait`](Self::get_nowait) does not see it, but it takes up room until it is got. The same goes for
 /// room, the other way round.
 ///
+/// So a future that waits must be polled or dropped: one that is kept, and not polled, keeps what is promised to it.
+///
 /// # Differences from asyncio
 ///
 /// * In asyncio, an item that was put for somebody who waits can be snatched by who comes first, and who waited stands in line again,
@@ -90,7 +92,8 @@ pub struct LifoQueue<T>(Queue<T, Lifo>);
 /// A [`Queue`] that gives the smallest item first, and of equal ones the one that was put first. As `asyncio.PriorityQueue`.
 ///
 /// It dereferences to a [`Queue`], whose methods are its methods. For the greatest first, put [`Reverse`](std::cmp::Reverse)s. Items are
-/// compared with a lock held: their `Ord` must not use the queue.
+/// compared with a lock held: their `Ord` must not use the queue. If it panics, who puts or gets hears of it: what was to be put has been put
+/// then, and what was to be got is lost.
 ///
 /// ```
 /// # use aioli_sync as aioli;
@@ -327,6 +330,9 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// Says that an item that was got is dealt with: who gets calls it once for each item, if somebody [`join`](Self::join)s. As
     /// `Queue.task_done()` in asyncio.
     ///
+    /// What is not done is counted up to 2<sup>31</sup> - 1, and from zero again: a queue through which more than that go without a
+    /// `task_done` is not one to be joined.
+    ///
     /// # Errors
     ///
     /// [`InvalidStateError`] if that was said for all items that were put already: `ValueError` in asyncio.
@@ -339,7 +345,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     }
 
     /// Waits until every item that was put has been reported done with [`task_done`](Self::task_done), also those that are
-    /// put while it waits; it is done at the first moment at which there is none left. Not the same as an empty queue: an item that was got
+    /// put while it waits; it is done when once there is none left. Not the same as an empty queue: an item that was got
     /// may still be worked on. As `Queue.join()` in asyncio.
     ///
     /// ```
@@ -355,8 +361,6 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// assert_eq!(queue.task_done().unwrap_err().to_string(), "task_done was called more often than items were put");
     /// # });
     /// ```
-    ///
-    /// (What is not done is counted up to 2<sup>31</sup> - 1.)
     ///
     /// # Cancel safety
     ///
@@ -407,7 +411,7 @@ impl<T, O: Order<T>> Queue<T, O> {
         self.len() == 0
     }
 
-    /// Whether there is a bound, and no room for an item that is not promised to somebody who waits. As `Queue.full()` in asyncio; see
+    /// Whether there is no room for an item, but what is promised to somebody who waits. As `Queue.full()` in asyncio; see
     /// [`len`](Self::len).
     pub fn is_full(&self) -> bool {
         self.0.is_full()

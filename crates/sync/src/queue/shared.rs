@@ -43,7 +43,7 @@ use super::{
     closed::{Closed, Opened, Taken},
     error::{GetNowaitError, PutNowaitError, QueueShutDown},
     store::{Order, Store},
-    word::{MOST, POSITIONS, SLOW_GET, SLOW_PUT, Word, position_after},
+    word::{MOST, POSITIONS, SLOW_GET, SLOW_PUT, Word},
 };
 use crate::{
     Event, InvalidStateError,
@@ -208,7 +208,7 @@ impl<T, O: Order<T>> Shared<T, O> {
                     }
                     Look::Ready(Err(QueueShutDown(()))) => Err(PutNowaitError::QueueShutDown(item)),
                     Look::Wait(_) => {
-                        self.open_again(waiting);
+                        Closed::new(self, &mut waiting).restore();
                         Err(PutNowaitError::QueueFull(item))
                     }
                 }
@@ -230,7 +230,7 @@ impl<T, O: Order<T>> Shared<T, O> {
                     }
                     Look::Ready(Err(QueueShutDown(()))) => Err(GetNowaitError::QueueShutDown),
                     Look::Wait(_) => {
-                        self.open_again(waiting);
+                        Closed::new(self, &mut waiting).restore();
                         Err(GetNowaitError::QueueEmpty)
                     }
                 }
@@ -288,7 +288,9 @@ impl<T, O: Order<T>> Shared<T, O> {
         let (mut item, mut panics) = (None, FirstPanic::default());
         // SAFETY: a `Taken` is made once for a position, and used once.
         panics.catch(|| item = Some(unsafe { self.store.take(taken.position) }));
-        self.wake(taken.opened, &mut FirstPanic::default());
+        let mut foreign = FirstPanic::default();
+        self.wake(taken.opened, &mut foreign);
+        foreign.swallow();
         panics.resume();
         item.expect("there is an item where there was no panic")
     }
@@ -367,39 +369,37 @@ impl<T, O: Order<T>> Shared<T, O> {
         let mut waiting = self.waiting.lock();
         let mut closed = Closed::new(self, &mut waiting);
         closed.waiting.shut_down = true;
-        let mut dropped = Vec::new();
+        let word = closed.word;
         if immediate {
             closed.waiting.dropped = true;
             closed.waiting.items_promised = 0;
-            let word = closed.word;
             closed.word = word.all_taken();
-            // SAFETY: all positions from the head to the tail have just been given to this call.
-            dropped = unsafe { self.take_all(word) };
         }
         let opened = closed.open();
         drop(waiting);
         let mut panics = FirstPanic::default();
         self.wake(opened, &mut panics);
-        if !dropped.is_empty() {
-            let count = dropped.len() as u32;
-            self.done.fetch_add(count, AcqRel);
-            panics.catch(|| self.announce_if_finished());
+        if immediate && word.len() != 0 {
+            // SAFETY: all positions from the head to the tail were given to this call when it closed the queue.
+            let dropped = unsafe { self.store.take_all(word.head(), word.len()) };
+            panics.catch(|| self.all_done(dropped.len() as u32));
+            panics.catch(|| drop(dropped));
         }
-        panics.catch(|| drop(dropped));
         panics.resume();
     }
 
-    /// Takes the items of all positions of this word.
-    ///
-    /// # Safety
-    ///
-    /// They have been given to the caller.
-    unsafe fn take_all(&self, word: Word) -> Vec<T> {
-        (0..word.len())
-            .map(|offset| position_after(word.head(), offset))
-            // SAFETY: the caller's.
-            .map(|position| unsafe { self.store.take(position) })
-            .collect()
+    /// Counts as done what was dropped, but for what was reported done already, though it had not been got. Nothing is put any more.
+    fn all_done(&self, dropped: u32) {
+        let mut done = self.done.load(Acquire);
+        loop {
+            let unfinished = self.unfinished_of(done);
+            let counted = done.wrapping_add(dropped.min(unfinished));
+            match self.done.compare_exchange_weak(done, counted, AcqRel, Acquire) {
+                Ok(_) => break,
+                Err(now) => done = now,
+            }
+        }
+        self.announce_if_finished();
     }
 
     pub(super) fn is_shut_down(&self) -> bool {
@@ -438,14 +438,18 @@ impl<T, O: Order<T>> Shared<T, O> {
 
     /// How many items were put and not reported done.
     pub(super) fn unfinished(&self) -> u32 {
-        let done = self.done.load(Acquire);
+        self.unfinished_of(self.done.load(Acquire))
+    }
+
+    /// The same, when so many were reported done: `done` is read before this, so the tail is not behind.
+    fn unfinished_of(&self, done: u32) -> u32 {
         Word(self.word.load(Acquire)).tail().wrapping_sub(done) & POSITIONS
     }
 
     pub(super) fn task_done(&self) -> Result<(), InvalidStateError> {
         let mut done = self.done.load(Acquire);
         loop {
-            if Word(self.word.load(Acquire)).tail() == done & POSITIONS {
+            if self.unfinished_of(done) == 0 {
                 return Err(InvalidStateError::new(
                     "task_done was called more often than items were put",
                 ));
@@ -489,6 +493,6 @@ impl<T, O: Order<T>> Drop for Shared<T, O> {
     fn drop(&mut self) {
         let word = Word(self.word.load(Acquire));
         // SAFETY: nobody else is left, and all who were given a position have used it.
-        drop(unsafe { self.take_all(word) });
+        drop(unsafe { self.store.take_all(word.head(), word.len()) });
     }
 }

@@ -113,7 +113,8 @@ where
             let entered = place
                 .as_mut()
                 .poll_enter(cx, |line, waiting| line.shared.get_or_wait(waiting));
-            return entered.map(|taken| taken.map(|taken| place.line().shared.get_taken(taken)));
+            let (taken, _spare) = ready!(entered);
+            return Poll::Ready(taken.map(|taken| place.line().shared.get_taken(taken)));
         }
         let served = ready!(place.as_mut().poll_served(cx));
         Poll::Ready(place.line().shared.get_served(served))
@@ -159,7 +160,7 @@ impl<T, O: Order<T>> Future for Put<'_, T, O> {
             let entered = place
                 .as_mut()
                 .poll_enter(cx, |line, waiting| line.0.put_or_wait(waiting));
-            let taken = ready!(entered);
+            let (taken, _spare) = ready!(entered);
             let item = this.item.take().expect(POLLED_AGAIN);
             return Poll::Ready(match taken {
                 Ok(taken) => {

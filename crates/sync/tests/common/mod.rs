@@ -5,12 +5,13 @@
 
 use std::{
     future::Future,
+    mem::ManuallyDrop,
     pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker},
     thread,
 };
 
@@ -111,4 +112,38 @@ impl Dice {
         self.0 ^= self.0 << 17;
         self.0 % so_many == 0
     }
+}
+
+/// What a [`hooked`] waker calls.
+struct Hooks {
+    on_clone: Box<dyn Fn() + Send + Sync>,
+    on_drop: Box<dyn Fn() + Send + Sync>,
+}
+
+static HOOKED: RawWakerVTable = RawWakerVTable::new(
+    |data| {
+        // SAFETY: `data` is a reference that this waker holds.
+        let hooks = ManuallyDrop::new(unsafe { Arc::from_raw(data.cast::<Hooks>()) });
+        (hooks.on_clone)();
+        RawWaker::new(Arc::into_raw(Arc::clone(&hooks)).cast(), &HOOKED)
+    },
+    |data| drop_hooked(data),
+    |_| {},
+    |data| drop_hooked(data),
+);
+
+fn drop_hooked(data: *const ()) {
+    // SAFETY: `data` is a reference that this waker holds, and gives up.
+    let hooks = unsafe { Arc::from_raw(data.cast::<Hooks>()) };
+    (hooks.on_drop)();
+}
+
+/// A waker that wakes nobody, and calls these whenever it is cloned or dropped.
+pub fn hooked(on_clone: impl Fn() + Send + Sync + 'static, on_drop: impl Fn() + Send + Sync + 'static) -> Waker {
+    let hooks = Arc::new(Hooks {
+        on_clone: Box::new(on_clone),
+        on_drop: Box::new(on_drop),
+    });
+    // SAFETY: the functions of the table treat the pointer as the reference that it is, and `Hooks` is `Send` and `Sync`.
+    unsafe { Waker::from_raw(RawWaker::new(Arc::into_raw(hooks).cast(), &HOOKED)) }
 }

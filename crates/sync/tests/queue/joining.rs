@@ -65,3 +65,17 @@ fn once_too_often_is_an_error_and_changes_nothing() {
     queue.task_done().unwrap();
     block_on(queue.join());
 }
+
+#[test]
+fn what_was_reported_done_before_it_was_got_is_not_counted_twice() {
+    let queue = Queue::new();
+    queue.put_nowait(1).unwrap();
+    queue.put_nowait(2).unwrap();
+    queue.get_nowait().unwrap();
+    for _ in 0..2 {
+        queue.task_done().unwrap();
+    }
+    queue.shutdown(true);
+    block_on(queue.join());
+    queue.task_done().unwrap_err();
+}

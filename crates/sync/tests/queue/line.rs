@@ -1,6 +1,7 @@
 //! Who waits is served in turn, and nobody is faster.
 
 use crate::common::{calls, counts, poll, poll_with, waiting};
+use aioli_primitives::budget;
 use aioli_sync::{GetNowaitError, PutNowaitError, Queue};
 use std::{
     collections::VecDeque,
@@ -122,4 +123,20 @@ fn the_panic_of_a_foreign_waker_costs_no_item() {
     assert!(poll_with(putter.as_mut(), &calls(|| panic!("a foreign waker"))).is_none());
     assert_eq!(queue.get_nowait(), Ok('b'), "who gets has the item");
     assert_eq!(poll(putter.as_mut()), Some(Ok(())));
+}
+
+#[test]
+fn a_put_and_a_get_spend_the_budget_of_the_poll() {
+    let queue = Queue::new();
+    let woken = Arc::new(AtomicUsize::new(0));
+    let waker = counts(&woken);
+    budget::replace(1);
+    assert!(poll_with(Box::pin(queue.put(1)).as_mut(), &waker).is_some());
+    let (mut put, mut get) = (Box::pin(queue.put(2)), Box::pin(queue.get()));
+    assert!(poll_with(put.as_mut(), &waker).is_none());
+    assert!(poll_with(get.as_mut(), &waker).is_none());
+    assert_eq!(woken.load(SeqCst), 2, "they are polled again");
+    budget::replace(budget::UNLIMITED);
+    assert_eq!(poll(get.as_mut()), Some(Ok(1)));
+    assert_eq!(poll(put.as_mut()), Some(Ok(())));
 }

@@ -121,3 +121,22 @@ fn a_panic_of_ord_lets_nobody_wait_for_ever() {
 fn counted() -> Arc<AtomicUsize> {
     Arc::default()
 }
+
+#[test]
+fn a_queue_is_shut_down_and_dropped_without_comparing_items() {
+    let queue = PriorityQueue::bounded(3);
+    for n in 1..=2 {
+        queue.put_nowait(Moody(n)).unwrap();
+    }
+    catch_unwind(AssertUnwindSafe(|| queue.put_nowait(Moody(13)))).unwrap_err();
+    let kept = queue.clone();
+    let mut putter = waiting(queue.put(Moody(3)));
+    queue.shutdown(true);
+    assert_eq!(poll(putter.as_mut()), Some(Err(QueueShutDown(Moody(3)))));
+    assert_eq!(kept.len(), 0);
+
+    let queue = PriorityQueue::new();
+    queue.put_nowait(Moody(1)).unwrap();
+    catch_unwind(AssertUnwindSafe(|| queue.put_nowait(Moody(13)))).unwrap_err();
+    drop(queue);
+}

@@ -65,10 +65,31 @@ fn in_the_other_kinds() {
 fn one_putter_and_one_getter_keep_the_order() {
     for queue in [Queue::bounded(1), Queue::bounded(3), Queue::bounded(100), Queue::new()] {
         thread::scope(|scope| {
-            scope.spawn(|| (0..ITEMS).for_each(|item| queue.blocking_put(item).unwrap()));
+            let putter = scope.spawn(|| (0..ITEMS).for_each(|item| queue.blocking_put(item).unwrap()));
             for item in 0..ITEMS {
                 assert_eq!(queue.blocking_get(), Ok(item));
             }
+            putter.join().unwrap();
         });
     }
+}
+
+#[test]
+fn who_blocks_leaves_a_wake_up_of_the_thread_for_whom_it_was_meant() {
+    let queue = Queue::new();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::spawn({
+        let queue = queue.clone();
+        move || {
+            thread::current().unpark();
+            queue.blocking_get().unwrap();
+            thread::park();
+            sender.send(()).unwrap();
+        }
+    });
+    // It waits, or will find the item at once: the wake-up is there in either case.
+    queue.put_nowait(1).unwrap();
+    receiver
+        .recv_timeout(std::time::Duration::from_secs(60))
+        .expect("the thread was woken before it parked");
 }

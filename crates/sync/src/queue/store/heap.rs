@@ -3,7 +3,7 @@
 use super::Store;
 use crate::queue::word::MOST;
 use aioli_primitives::{hint::spin_until, sync::Mutex};
-use std::{cmp::Ordering, collections::BinaryHeap};
+use std::{cmp::Ordering, collections::BinaryHeap, mem};
 
 pub struct Heap<T>(Mutex<State<T>>);
 
@@ -42,6 +42,15 @@ unsafe impl<T: Ord> Store<T> for Heap<T> {
 
     unsafe fn take(&self, _position: u32) -> T {
         spin_until(|| self.0.lock().heap.pop()).item
+    }
+
+    unsafe fn take_all(&self, _head: u32, count: u32) -> Vec<T> {
+        // More or fewer there are only while others are about to take theirs, or to put. No item is compared.
+        let entries = spin_until(|| {
+            let mut state = self.0.lock();
+            (state.heap.len() == count as usize).then(|| mem::take(&mut state.heap))
+        });
+        entries.into_iter().map(|entry| entry.item).collect()
     }
 }
 

@@ -46,6 +46,13 @@ pub unsafe trait Store<T> {
     ///
     /// The position has been given to the caller for this, and to somebody who puts.
     unsafe fn take(&self, position: u32) -> T;
+
+    /// Takes the items of so many positions, in any order.
+    ///
+    /// # Safety
+    ///
+    /// The positions from `head` on have been given to the caller for this, and to those who put.
+    unsafe fn take_all(&self, head: u32, count: u32) -> Vec<T>;
 }
 
 /// The order in which a queue gives its items: [`Fifo`], [`Lifo`] or [`Priority`].

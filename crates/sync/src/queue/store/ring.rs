@@ -134,6 +134,12 @@ unsafe impl<T> Store<T> for Ring<T> {
         slot.stamp.store(position_after(position, slots.len() as u32), Release);
         item
     }
+
+    unsafe fn take_all(&self, head: u32, count: u32) -> Vec<T> {
+        let positions = (0..count).map(|offset| position_after(head, offset));
+        // SAFETY: the caller's.
+        positions.map(|position| unsafe { self.take(position) }).collect()
+    }
 }
 
 // SAFETY: an item is written by one thread and moved out by one, and the slot's stamp orders the two.

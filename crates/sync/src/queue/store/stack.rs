@@ -3,6 +3,7 @@
 use super::Store;
 use crate::queue::word::MOST;
 use aioli_primitives::{hint::spin_until, sync::Mutex};
+use std::mem;
 
 pub struct Stack<T>(Mutex<Vec<T>>);
 
@@ -24,5 +25,13 @@ unsafe impl<T> Store<T> for Stack<T> {
 
     unsafe fn take(&self, _position: u32) -> T {
         spin_until(|| self.0.lock().pop())
+    }
+
+    unsafe fn take_all(&self, _head: u32, count: u32) -> Vec<T> {
+        // More or fewer there are only while others are about to take theirs, or to put.
+        spin_until(|| {
+            let mut items = self.0.lock();
+            (items.len() == count as usize).then(|| mem::take(&mut *items))
+        })
     }
 }
