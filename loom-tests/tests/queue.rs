@@ -5,9 +5,9 @@
 
 mod common;
 
-use aioli_sync::{GetNowaitError, PriorityQueue, PutNowaitError, Queue, QueueShutDown};
+use aioli_sync::{GetNowaitError, LifoQueue, Order, PriorityQueue, PutNowaitError, Queue, QueueShutDown};
 use common::block_on::{block_on, poll_once};
-use loom::thread;
+use loom::{cell::UnsafeCell, sync::Arc, thread};
 
 /// Runs a model with at most three preemptions.
 fn bounded_model(model: impl Fn() + Send + Sync + 'static) {
@@ -319,6 +319,57 @@ fn task_done_x_task_done_x_join() {
     });
 }
 
+/// What two workers did before they reported it done is seen by who joins.
+///
+/// Fails when `task_done` is Relaxed.
+#[test]
+fn work_x_work_x_join() {
+    bounded_model(|| {
+        let queue = Queue::new();
+        let work = Arc::new([UnsafeCell::new(0), UnsafeCell::new(0)]);
+        (0..2).for_each(|item| queue.put_nowait(item).unwrap());
+        let workers = [(); 2].map(|()| {
+            let (queue, work) = (queue.clone(), work.clone());
+            thread::spawn(move || {
+                let item: usize = queue.get_nowait().unwrap();
+                // SAFETY: each item is got by one worker.
+                work[item].with_mut(|work| unsafe { *work = 1 });
+                queue.task_done().unwrap();
+            })
+        });
+        block_on(queue.join());
+        for work in work.iter() {
+            // SAFETY: both are done.
+            assert_eq!(work.with(|work| unsafe { *work }), 1);
+        }
+        for worker in workers {
+            worker.join().unwrap();
+        }
+    });
+}
+
+/// One item is unfinished, another is put, and one reported done: at no time is nothing unfinished.
+///
+/// Fails when what is done is read after the tail with which it is compared.
+#[test]
+fn put_and_task_done_x_join() {
+    bounded_model(|| {
+        let queue = Queue::new();
+        queue.put_nowait(0).unwrap();
+        let worker = {
+            let queue = queue.clone();
+            thread::spawn(move || {
+                queue.put_nowait(1).unwrap();
+                queue.task_done().unwrap();
+            })
+        };
+        let mut join = Box::pin(queue.join());
+        assert!(poll_once(join.as_mut()).is_none());
+        worker.join().unwrap();
+        assert!(poll_once(join.as_mut()).is_none());
+    });
+}
+
 /// One waits for an item while another puts one, and a third would snatch it.
 ///
 /// Fails when no flag says that an item is promised, and, by never ending, when those that are do not count as out of reach.
@@ -367,13 +418,10 @@ fn put_x_get_x_put_nowait() {
     });
 }
 
-/// One gets what two put into a heap: it waits for who has been given a position and has not put yet.
-///
-/// Fails when who gets does not wait for the item.
-#[test]
-fn heap_put_x_put_x_get() {
-    bounded_model(|| {
-        let queue = PriorityQueue::new();
+/// One gets what two put where it takes a lock: it waits for who has been given a position and has not put yet.
+fn put_x_put_x_get_in<O: Order<u32> + 'static>(queue: impl Fn() -> Queue<u32, O> + Send + Sync + 'static) {
+    bounded_model(move || {
+        let queue = queue();
         let putters = [2, 1].map(|item| {
             let queue = queue.clone();
             thread::spawn(move || queue.put_nowait(item).unwrap())
@@ -385,4 +433,16 @@ fn heap_put_x_put_x_get() {
         }
         assert!(queue.is_empty());
     });
+}
+
+/// Fails when who gets does not wait for the item.
+#[test]
+fn heap_put_x_put_x_get() {
+    put_x_put_x_get_in(|| Queue::clone(&PriorityQueue::new()));
+}
+
+/// Fails when who gets does not wait for the item.
+#[test]
+fn stack_put_x_put_x_get() {
+    put_x_put_x_get_in(|| Queue::clone(&LifoQueue::new()));
 }
