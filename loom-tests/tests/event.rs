@@ -191,18 +191,18 @@ fn clear_x_is_set() {
     loom::model(|| {
         let shared = Arc::new((Event::new(), UnsafeCell::new(0)));
         shared.0.set();
-        let clearer = {
+        let looker = {
             let shared = shared.clone();
             thread::spawn(move || {
-                // SAFETY: the other thread looks only when the event is clear.
-                shared.1.with_mut(|value| unsafe { *value = 1 });
-                shared.0.clear();
+                if !shared.0.is_set() {
+                    // SAFETY: the event is clear.
+                    assert_eq!(shared.1.with(|value| unsafe { *value }), 1);
+                }
             })
         };
-        if !shared.0.is_set() {
-            // SAFETY: the event is clear.
-            assert_eq!(shared.1.with(|value| unsafe { *value }), 1);
-        }
-        clearer.join().unwrap();
+        // SAFETY: the other thread looks only when the event is clear.
+        shared.1.with_mut(|value| unsafe { *value = 1 });
+        shared.0.clear();
+        looker.join().unwrap();
     });
 }

@@ -1,7 +1,10 @@
 //! `Semaphore` and `BoundedSemaphore`: never more inside than there are permits, and all of them back in the end.
 
 use crate::stage::{Stage, stay};
-use aioli::sync::{BoundedSemaphore, Semaphore};
+use aioli::{
+    sync::{BoundedSemaphore, Semaphore},
+    timeout, yield_now,
+};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::SeqCst},
@@ -114,9 +117,38 @@ pub async fn semaphore(mut stage: Stage) {
     play!(stage, shared, inside, |semaphore: &Semaphore, count| semaphore
         .release_many(count));
     stage.end().await;
+    behind_the_greedy(&mut stage, &shared, permits).await;
     assert_eq!(shared.available_permits(), permits);
     assert!(!shared.is_locked(), "{shared:?}");
     assert!(Arc::into_inner(shared).is_some(), "an owned permit is left");
+}
+
+/// One permit is kept. Some want all, and leave without; who wants one, and was held up by them, gets it.
+async fn behind_the_greedy(stage: &mut Stage, semaphore: &Arc<Semaphore>, permits: usize) {
+    let _kept = semaphore.acquire().await;
+    for _ in 0..stage.some() {
+        let semaphore = semaphore.clone();
+        stage.actor(4, move |mut dice| {
+            let semaphore = semaphore.clone();
+            async move {
+                assert!(
+                    timeout(dice.micros(100), semaphore.acquire_many(permits))
+                        .await
+                        .is_err()
+                )
+            }
+        });
+    }
+    for _ in 1..permits {
+        let semaphore = semaphore.clone();
+        stage.steady(async move {
+            for _ in 0..4 {
+                drop(semaphore.acquire().await);
+                yield_now().await;
+            }
+        });
+    }
+    stage.end().await;
 }
 
 pub async fn bounded(mut stage: Stage) {
