@@ -348,28 +348,6 @@ fn work_x_work_x_join() {
     });
 }
 
-/// One item is unfinished, another is put, and one reported done: at no time is nothing unfinished.
-///
-/// Fails when what is done is read after the tail with which it is compared.
-#[test]
-fn put_and_task_done_x_join() {
-    bounded_model(|| {
-        let queue = Queue::new();
-        queue.put_nowait(0).unwrap();
-        let worker = {
-            let queue = queue.clone();
-            thread::spawn(move || {
-                queue.put_nowait(1).unwrap();
-                queue.task_done().unwrap();
-            })
-        };
-        let mut join = Box::pin(queue.join());
-        assert!(poll_once(join.as_mut()).is_none());
-        worker.join().unwrap();
-        assert!(poll_once(join.as_mut()).is_none());
-    });
-}
-
 /// One waits for an item while another puts one, and a third would snatch it.
 ///
 /// Fails when no flag says that an item is promised, and, by never ending, when those that are do not count as out of reach.

@@ -127,9 +127,9 @@ static HOOKED: RawWakerVTable = RawWakerVTable::new(
         (hooks.on_clone)();
         RawWaker::new(Arc::into_raw(Arc::clone(&hooks)).cast(), &HOOKED)
     },
-    |data| drop_hooked(data),
+    drop_hooked,
     |_| {},
-    |data| drop_hooked(data),
+    drop_hooked,
 );
 
 fn drop_hooked(data: *const ()) {
