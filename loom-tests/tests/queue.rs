@@ -348,6 +348,28 @@ fn work_x_work_x_join() {
     });
 }
 
+/// The only item is reported done, while another is put by one who then joins: that one is not done, whatever is said of the first.
+///
+/// Fails when who joins believes whoever says that nothing is unfinished.
+#[test]
+fn task_done_x_put_and_join() {
+    bounded_model(|| {
+        let queue = Queue::new();
+        queue.put_nowait(0).unwrap();
+        let worker = {
+            let queue = queue.clone();
+            thread::spawn(move || queue.task_done().unwrap())
+        };
+        queue.put_nowait(1).unwrap();
+        let mut join = Box::pin(queue.join());
+        assert!(poll_once(join.as_mut()).is_none());
+        worker.join().unwrap();
+        assert!(poll_once(join.as_mut()).is_none());
+        queue.task_done().unwrap();
+        assert!(poll_once(join.as_mut()).is_some());
+    });
+}
+
 /// One waits for an item while another puts one, and a third would snatch it.
 ///
 /// Fails when no flag says that an item is promised, and, by never ending, when those that are do not count as out of reach.

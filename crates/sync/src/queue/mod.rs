@@ -93,7 +93,7 @@ pub struct LifoQueue<T>(Queue<T, Lifo>);
 ///
 /// It dereferences to a [`Queue`], whose methods are its methods. For the greatest first, put [`Reverse`](std::cmp::Reverse)s. Items are
 /// compared with a lock held: their `Ord` must not use the queue. If it panics, who puts or gets hears of it: what was to be put has been put
-/// then, and what was to be got is lost.
+/// then, and what was to be got is lost, and not done.
 ///
 /// ```
 /// # use aioli_sync as aioli;
@@ -330,8 +330,8 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// Says that an item that was got is dealt with: who gets calls it once for each item, if somebody [`join`](Self::join)s. As
     /// `Queue.task_done()` in asyncio.
     ///
-    /// What is not done is counted up to 2<sup>31</sup> - 1, and from zero again: a queue through which more than that go without a
-    /// `task_done` is not one to be joined.
+    /// A queue that is to be joined has fewer than 2<sup>30</sup> unfinished items at a time: one through which more than that go without a
+    /// `task_done` has lost count.
     ///
     /// # Errors
     ///

@@ -38,6 +38,10 @@
 //!
 //! Positions at the tail count what was put, and `done` what was reported done, modulo the same number. Nothing is unfinished when
 //! they are equal. `done` is read before the word, so that what is compared was at some moment true: the tail is never behind.
+//!
+//! Who reports the last item done finds that, and tells who joins. Between the two somebody may put, and join: so `emptied` says *when*
+//! nothing was unfinished, by how much was done then, and who joins believes only a time that is not before its own, when less was done
+//! than had been put.
 
 use super::{
     closed::{Closed, Opened, Taken},
@@ -57,7 +61,10 @@ use aioli_primitives::sync::{
         Ordering::{AcqRel, Acquire, Relaxed},
     },
 };
-use std::fmt;
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+};
 
 /// What a waiter is served with: the promise of an item, or of room for one.
 pub(super) const PROMISED: usize = 1;
@@ -73,6 +80,9 @@ pub(super) struct Shared<T, O: Order<T>> {
     pub(super) store: O::Store,
     pub(super) waiting: Mutex<Waiting>,
     done: AtomicU32,
+    /// What `done` was when nothing was unfinished last, as far as that was noticed.
+    emptied: AtomicU32,
+    /// Pulsed when `emptied` has moved on.
     finished: Event,
 }
 
@@ -117,6 +127,7 @@ impl<T, O: Order<T>> Shared<T, O> {
                 dropped: false,
             }),
             done: AtomicU32::new(0),
+            emptied: AtomicU32::new(0),
             finished: Event::new(),
         }
     }
@@ -285,14 +296,12 @@ impl<T, O: Order<T>> Shared<T, O> {
     ///
     /// With a panic of the store, when all have been woken.
     pub(super) fn get_taken(&self, taken: Taken) -> T {
-        let (mut item, mut panics) = (None, FirstPanic::default());
         // SAFETY: a `Taken` is made once for a position, and used once.
-        panics.catch(|| item = Some(unsafe { self.store.take(taken.position) }));
+        let item = catch_unwind(AssertUnwindSafe(|| unsafe { self.store.take(taken.position) }));
         let mut foreign = FirstPanic::default();
         self.wake(taken.opened, &mut foreign);
         foreign.swallow();
-        panics.resume();
-        item.expect("there is an item where there was no panic")
+        item.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// For a putter that was served: puts its item, if what was promised is still good.
@@ -467,20 +476,44 @@ impl<T, O: Order<T>> Shared<T, O> {
         Ok(())
     }
 
-    /// Wakes who joins, if nothing is unfinished. Who puts at the same time may be the first of the two.
+    /// Tells who joins, if nothing is unfinished.
     fn announce_if_finished(&self) {
-        if self.unfinished() == 0 {
-            self.finished.pulse();
+        let done = self.done.load(Acquire);
+        if self.unfinished_of(done) != 0 {
+            return;
         }
+        let mut emptied = self.emptied.load(Relaxed);
+        while !is_reached(done, emptied) {
+            // Release: with the work that was done by then.
+            match self.emptied.compare_exchange_weak(emptied, done, AcqRel, Relaxed) {
+                Ok(_) => break,
+                Err(now) => emptied = now,
+            }
+        }
+        self.finished.pulse();
     }
 
     pub(super) async fn join(&self) {
-        // The wait counts from here, so what is finished after the look wakes it.
-        let finished = self.finished.wait();
-        if self.unfinished() != 0 {
+        // Each wait counts from before the look that follows, so that what comes after the look ends it.
+        let mut finished = self.finished.wait();
+        let done = self.done.load(Acquire);
+        let put = Word(self.word.load(Acquire)).tail();
+        if put == done & POSITIONS {
+            return;
+        }
+        loop {
             finished.await;
+            finished = self.finished.wait();
+            if is_reached(put, self.emptied.load(Acquire)) {
+                return;
+            }
         }
     }
+}
+
+/// Whether `count` has got as far as `goal`, if neither is ahead of the other by half of what there are.
+fn is_reached(goal: u32, count: u32) -> bool {
+    count.wrapping_sub(goal) & POSITIONS <= POSITIONS / 2
 }
 
 // SAFETY: what does not follow from the types is the store, and each of those that an `Order` can name may be sent and shared where its
