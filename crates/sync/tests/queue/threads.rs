@@ -77,19 +77,16 @@ fn one_putter_and_one_getter_keep_the_order() {
 #[test]
 fn who_blocks_leaves_a_wake_up_of_the_thread_for_whom_it_was_meant() {
     let queue = Queue::new();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    thread::spawn({
+    let blocked = thread::spawn({
         let queue = queue.clone();
         move || {
             thread::current().unpark();
             queue.blocking_get().unwrap();
+            // For ever, if the wake-up is gone.
             thread::park();
-            sender.send(()).unwrap();
         }
     });
     // It waits, or will find the item at once: the wake-up is there in either case.
     queue.put_nowait(1).unwrap();
-    receiver
-        .recv_timeout(std::time::Duration::from_secs(60))
-        .expect("the thread was woken before it parked");
+    blocked.join().unwrap();
 }
