@@ -27,9 +27,10 @@
 //! and goes has in hand what it was given.
 
 use crate::{
+    batches::serve_in_batches,
     const_fn::const_fn,
     panics::FirstPanic,
-    wait_list::{Line, Look, Place, WaitList, Wakers},
+    wait_list::{Line, Look, Place, WaitList},
 };
 use aioli_primitives::{
     budget,
@@ -201,10 +202,10 @@ impl Permits {
 
     /// Serves those at the front of the list for whom there is enough, first with what is in hand; adds what is left of that.
     #[cold]
-    fn hand_over<'a>(&'a self, mut waiters: MutexGuard<'a, WaitList>, mut in_hand: usize) {
-        let (mut wakers, mut panics) = (Wakers::default(), FirstPanic::default());
-        loop {
-            waiters.serve_while(&mut wakers, |wants| {
+    fn hand_over<'a>(&'a self, waiters: MutexGuard<'a, WaitList>, mut in_hand: usize) {
+        let mut panics = FirstPanic::default();
+        serve_in_batches(&self.waiters, waiters, &mut panics, |waiters, wakers| {
+            waiters.serve_while(wakers, |wants| {
                 if wants > in_hand {
                     let missing = wants - in_hand;
                     // Acquire: with those who released what is handed over. Only who has the lock takes anything while the flag is
@@ -226,14 +227,7 @@ impl Permits {
                 // Relaxed: it hands nothing over, and the lock orders it with those who set it.
                 self.word.fetch_and(!WAITED, Relaxed);
             }
-            let more = wakers.are_full();
-            drop(waiters);
-            wakers.wake(&mut panics);
-            if !more {
-                break;
-            }
-            waiters = self.waiters.lock();
-        }
+        });
         panics.resume();
     }
 

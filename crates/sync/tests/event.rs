@@ -297,3 +297,25 @@ fn who_has_called_while_it_was_set_is_done_though_it_is_cleared_before_the_first
     event.clear();
     assert!(poll(Box::pin(event.wait()).as_mut()).is_none());
 }
+
+#[test]
+fn who_blocks_leaves_a_wake_up_of_the_thread_for_whom_it_was_meant() {
+    // Several times: the thread may be on its way from the first look to its sleep when the event is set.
+    for _ in 0..50 {
+        let event = Arc::new(Event::new());
+        let blocked = thread::spawn({
+            let event = event.clone();
+            move || {
+                thread::current().unpark();
+                event.blocking_wait();
+                // For ever, if the wake-up is gone.
+                thread::park();
+            }
+        });
+        while !format!("{event:?}").contains("waiters: 1") {
+            thread::yield_now();
+        }
+        event.set();
+        blocked.join().unwrap();
+    }
+}

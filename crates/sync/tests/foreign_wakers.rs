@@ -117,3 +117,15 @@ fn who_gets_keeps_the_item_whatever_the_putters_waker_panics_with() {
     assert_eq!(queue.get_nowait(), Ok('a'));
     assert_eq!(poll(putter.as_mut()), Some(Ok(())));
 }
+
+#[test]
+fn who_goes_hears_nothing_of_the_waker_that_is_served_instead() {
+    let semaphore = Semaphore::new(1);
+    let permit = semaphore.try_acquire().unwrap();
+    let gone = waiting(semaphore.acquire());
+    let mut next = Box::pin(semaphore.acquire());
+    assert!(poll_with(next.as_mut(), &panicking()).is_none());
+    drop(permit);
+    drop(gone);
+    assert!(poll(next.as_mut()).is_some());
+}

@@ -73,20 +73,3 @@ fn one_putter_and_one_getter_keep_the_order() {
         });
     }
 }
-
-#[test]
-fn who_blocks_leaves_a_wake_up_of_the_thread_for_whom_it_was_meant() {
-    let queue = Queue::new();
-    let blocked = thread::spawn({
-        let queue = queue.clone();
-        move || {
-            thread::current().unpark();
-            queue.blocking_get().unwrap();
-            // For ever, if the wake-up is gone.
-            thread::park();
-        }
-    });
-    // It waits, or will find the item at once: the wake-up is there in either case.
-    queue.put_nowait(1).unwrap();
-    blocked.join().unwrap();
-}
