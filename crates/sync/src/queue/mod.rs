@@ -330,7 +330,7 @@ impl<T, O: Order<T>> Queue<T, O> {
     /// Says that an item that was got is dealt with: who gets calls it once for each item, if somebody [`join`](Self::join)s. As
     /// `Queue.task_done()` in asyncio.
     ///
-    /// A queue that is to be joined has fewer than 2<sup>30</sup> unfinished items at a time: one through which more than that go without a
+    /// A queue that is to be joined has fewer than 2<sup>31</sup> unfinished items at a time: one through which more than that go without a
     /// `task_done` has lost count.
     ///
     /// # Errors

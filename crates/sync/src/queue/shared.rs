@@ -36,8 +36,8 @@
 //!
 //! # What is unfinished
 //!
-//! Positions at the tail count what was put, and `done` what was reported done, modulo the same number. Nothing is unfinished when
-//! they are equal. `done` is read before the word, so that what is compared was at some moment true: the tail is never behind.
+//! The tail counts what was put, modulo the number of positions, and `done` what was reported done. What is unfinished is the difference
+//! modulo that number. `done` is read before the word, so that what is compared was at some moment true: the tail is never behind.
 //!
 //! Who reports the last item done finds that, and tells who joins. Between the two somebody may put, and join: so `emptied` says *when*
 //! nothing was unfinished, by how much was done then, and who joins believes only a time that is not before its own, when less was done
@@ -79,9 +79,10 @@ pub(super) struct Shared<T, O: Order<T>> {
     pub(super) most: u32,
     pub(super) store: O::Store,
     pub(super) waiting: Mutex<Waiting>,
-    done: AtomicU32,
+    /// How many items were reported done.
+    done: AtomicU64,
     /// What `done` was when nothing was unfinished last, as far as that was noticed.
-    emptied: AtomicU32,
+    emptied: AtomicU64,
     /// Pulsed when `emptied` has moved on.
     finished: Event,
 }
@@ -126,8 +127,8 @@ impl<T, O: Order<T>> Shared<T, O> {
                 shut_down: false,
                 dropped: false,
             }),
-            done: AtomicU32::new(0),
-            emptied: AtomicU32::new(0),
+            done: AtomicU64::new(0),
+            emptied: AtomicU64::new(0),
             finished: Event::new(),
         }
     }
@@ -401,8 +402,7 @@ impl<T, O: Order<T>> Shared<T, O> {
     fn all_done(&self, dropped: u32) {
         let mut done = self.done.load(Acquire);
         loop {
-            let unfinished = self.unfinished_of(done);
-            let counted = done.wrapping_add(dropped.min(unfinished));
+            let counted = done + u64::from(dropped.min(self.unfinished_of(done)));
             match self.done.compare_exchange_weak(done, counted, AcqRel, Acquire) {
                 Ok(_) => break,
                 Err(now) => done = now,
@@ -451,8 +451,8 @@ impl<T, O: Order<T>> Shared<T, O> {
     }
 
     /// The same, when so many were reported done: `done` is read before this, so the tail is not behind.
-    fn unfinished_of(&self, done: u32) -> u32 {
-        Word(self.word.load(Acquire)).tail().wrapping_sub(done) & POSITIONS
+    fn unfinished_of(&self, done: u64) -> u32 {
+        Word(self.word.load(Acquire)).tail().wrapping_sub(done as u32) & POSITIONS
     }
 
     pub(super) fn task_done(&self) -> Result<(), InvalidStateError> {
@@ -464,10 +464,7 @@ impl<T, O: Order<T>> Shared<T, O> {
                 ));
             }
             // AcqRel: what each of them did happens before what the last of them announces.
-            match self
-                .done
-                .compare_exchange_weak(done, done.wrapping_add(1), AcqRel, Acquire)
-            {
+            match self.done.compare_exchange_weak(done, done + 1, AcqRel, Acquire) {
                 Ok(_) => break,
                 Err(now) => done = now,
             }
@@ -482,14 +479,8 @@ impl<T, O: Order<T>> Shared<T, O> {
         if self.unfinished_of(done) != 0 {
             return;
         }
-        let mut emptied = self.emptied.load(Relaxed);
-        while !is_reached(done, emptied) {
-            // Release: with the work that was done by then.
-            match self.emptied.compare_exchange_weak(emptied, done, AcqRel, Relaxed) {
-                Ok(_) => break,
-                Err(now) => emptied = now,
-            }
-        }
+        // AcqRel: with the work that was done by then, also when somebody has noticed a later time before.
+        self.emptied.fetch_max(done, AcqRel);
         self.finished.pulse();
     }
 
@@ -497,23 +488,19 @@ impl<T, O: Order<T>> Shared<T, O> {
         // Each wait counts from before the look that follows, so that what comes after the look ends it.
         let mut finished = self.finished.wait();
         let done = self.done.load(Acquire);
-        let put = Word(self.word.load(Acquire)).tail();
-        if put == done & POSITIONS {
+        let unfinished = self.unfinished_of(done);
+        if unfinished == 0 {
             return;
         }
+        let put = done + u64::from(unfinished);
         loop {
             finished.await;
             finished = self.finished.wait();
-            if is_reached(put, self.emptied.load(Acquire)) {
+            if self.emptied.load(Acquire) >= put {
                 return;
             }
         }
     }
-}
-
-/// Whether `count` has got as far as `goal`, if neither is ahead of the other by half of what there are.
-fn is_reached(goal: u32, count: u32) -> bool {
-    count.wrapping_sub(goal) & POSITIONS <= POSITIONS / 2
 }
 
 // SAFETY: what does not follow from the types is the store, and each of those that an `Order` can name may be sent and shared where its
