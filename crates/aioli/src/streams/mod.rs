@@ -11,13 +11,16 @@ mod buffer;
 mod changes;
 mod connection;
 mod errors;
+mod info;
 mod outbox;
 mod reader;
 mod server;
+pub(crate) mod wire;
 mod writer;
 
 pub use connection::open_connection;
 pub use errors::{IncompleteReadError, LimitOverrunError, ReadError};
+pub use info::{Address, ExtraInfo};
 pub use reader::StreamReader;
 pub use server::{Server, start_server};
 pub use writer::StreamWriter;
