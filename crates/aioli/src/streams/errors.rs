@@ -95,7 +95,7 @@ impl From<ReadError> for io::Error {
 }
 
 /// The same error once more: a connection that has failed says so to whoever asks.
-pub(super) fn repeat(error: &io::Error) -> io::Error {
+pub(crate) fn repeat(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),

@@ -9,14 +9,14 @@
 
 mod buffer;
 mod changes;
-mod connection;
-mod errors;
+pub(crate) mod connection;
+pub(crate) mod errors;
 mod flusher;
 mod info;
-mod open;
-mod outbox;
+pub(crate) mod open;
+pub(crate) mod outbox;
 mod reader;
-mod server;
+pub(crate) mod server;
 pub(crate) mod wire;
 mod writer;
 
