@@ -62,6 +62,7 @@ pub mod time;
 #[cfg(feature = "tls")]
 pub mod tls;
 
+mod configured;
 mod runtime;
 
 /// The `futures-io` traits and what goes with them: `read_exact`, `write_all`, `copy`, `split` and so on, from `futures-lite`.
