@@ -59,6 +59,8 @@ pub mod net;
 pub mod streams;
 pub mod task;
 pub mod time;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 mod configured;
 mod runtime;
