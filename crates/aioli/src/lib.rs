@@ -38,6 +38,7 @@
 //! | time | [`sleep`], [`sleep_until`], [`interval`], [`timeout`], [`wait_for`], [`Timeout`] |
 //! | the loop | [`EventLoop::call_soon`], [`EventLoop::call_later`], [`Handle`], [`ContextVar`], [`Builder::virtual_time`] |
 //! | network | [`open_connection`], [`start_server`]; the sockets below them are in [`net`], and what can be done with readers and writers in [`io`] |
+//! | callbacks | [`create_connection`], [`create_server`], [`Protocol`], [`Transport`]; all of it is in [`protocols`] |
 //! | threads | [`to_thread`], [`run_coroutine_threadsafe`] |
 //! | synchronization | [`Lock`], [`RwLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`], [`Queue`], [`Promise`]; all of it is in [`sync`](mod@sync) |
 //!
@@ -56,6 +57,7 @@
 //! sockets, timers and joins are always ready gives way by itself after 128 of them.
 
 pub mod net;
+pub mod protocols;
 pub mod streams;
 pub mod task;
 pub mod time;
@@ -83,6 +85,8 @@ pub use aioli_sync::{
     Barrier, BoundedSemaphore, BrokenBarrierError, Condition, Event, Exception, InvalidStateError, LifoQueue, Lock,
     OnceCell, PriorityQueue, Promise, PromiseError, PromiseLoop, Queue, QueueShutDown, RwLock, Semaphore,
 };
+#[doc(inline)]
+pub use protocols::{BufferedProtocol, Protocol, Transport, create_connection, create_server};
 #[doc(inline)]
 pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runner, TimerHandle, run};
 #[doc(inline)]

@@ -87,25 +87,24 @@ impl Connection {
         }
         let was_paused = outbox.is_paused();
         let begins = outbox.keep(rest);
+        let pauses = outbox.is_paused() != was_paused;
         // A loop that is closing drops the flusher here and now, and that takes the lock.
-        if outbox.is_paused() != was_paused {
-            Self::wake_poller(outbox);
-        } else {
-            drop(outbox);
-        }
+        drop(outbox);
         if begins {
             Flusher::new(this.clone()).wait();
+        }
+        if pauses {
+            this.wake_watcher();
         }
     }
 
     /// Asks for an end, once everything is sent.
     pub(crate) fn end(this: &Arc<Self>, ending: Ending) {
-        let mut outbox = this.outbox.lock();
-        let begins = outbox.ask(ending);
-        Self::wake_poller(outbox);
+        let begins = this.outbox.lock().ask(ending);
         if begins {
             Flusher::new(this.clone()).start();
         }
+        this.wake_watcher();
     }
 
     /// Ends everything now. What is unsent is lost.
@@ -141,7 +140,8 @@ impl Connection {
         if outbox.set_limits(low, high) {
             self.announce(outbox);
         } else {
-            Self::wake_poller(outbox);
+            drop(outbox);
+            self.wake_watcher();
         }
     }
 
@@ -232,13 +232,8 @@ impl Connection {
 
     /// Has whoever [watches](Self::watch) look again.
     pub(crate) fn wake_watcher(&self) {
-        Self::wake_poller(self.outbox.lock());
-    }
-
-    fn wake_poller(mut outbox: MutexGuard<'_, Outbox>) {
-        let poller = outbox.poller.take();
-        drop(outbox);
-        if let Some(waker) = poller {
+        let waker = self.outbox.lock().poller.take();
+        if let Some(waker) = waker {
             waker.wake();
         }
     }

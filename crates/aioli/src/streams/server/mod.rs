@@ -7,12 +7,14 @@ mod accept;
 mod house;
 mod start;
 
+pub(crate) use accept::Serve;
 pub(crate) use house::Guest;
+pub(crate) use start::Listen;
 pub use start::{StartServer, start_server};
 
 use super::info::Address;
 use crate::task::{Task, create_task};
-use accept::{Door, Listener, Serve, accept};
+use accept::{Door, Listener, accept};
 use aioli_primitives::sync::Mutex;
 use house::{Doorkeeper, House, Phase};
 use std::{fmt, io, net::SocketAddr, sync::Arc};
@@ -61,6 +63,10 @@ pub struct Server {
 }
 
 impl Server {
+    pub(crate) async fn listening(listen: Listen, serve: Serve, serving: bool) -> io::Result<Self> {
+        Self::new(listen.listen().await?, serve, serving)
+    }
+
     fn new(listeners: Vec<Listener>, serve: Serve, serving: bool) -> io::Result<Self> {
         if listeners.is_empty() {
             return Err(io::Error::new(

@@ -47,9 +47,7 @@ where
 {
     StartServer(Configured::Options(Options {
         handler: erase(handler),
-        listen: Listen {
-            addresses: addresses.to_addresses(),
-        },
+        listen: Listen::on(addresses),
         limit: LIMIT,
         serving: true,
     }))
@@ -105,12 +103,11 @@ impl Options {
             limit,
             serving,
         } = self;
-        let listeners = listen.listen().await?;
         let serve: Serve = Arc::new(move |wire, guest| {
             let (reader, writer) = Connection::open(wire, Some(guest), limit);
             handler(reader, writer);
         });
-        Server::new(listeners, serve, serving)
+        Server::listening(listen, serve, serving).await
     }
 }
 
@@ -120,6 +117,12 @@ pub(crate) struct Listen {
 }
 
 impl Listen {
+    pub(crate) fn on(addresses: impl ToAddresses) -> Self {
+        Self {
+            addresses: addresses.to_addresses(),
+        }
+    }
+
     pub(super) async fn listen(self) -> io::Result<Vec<Listener>> {
         let mut listeners = Vec::new();
         for address in self.addresses?.resolve().await? {
