@@ -1,5 +1,6 @@
 //! Sockets, with one worker and with two.
 
+mod datagrams;
 mod tcp;
 mod tcp_socket;
 mod unix;
