@@ -23,7 +23,11 @@
 //! ```
 
 mod addr;
+mod connect;
 mod datagram;
+mod lookup;
+mod resolver;
+mod sendfile;
 mod split;
 mod stream;
 mod tcp;
@@ -31,7 +35,11 @@ mod udp;
 mod unix;
 
 pub use addr::{Addresses, ToAddresses};
+pub use connect::{ConnectError, ConnectOptions};
 pub use datagram::DatagramSocket;
+pub use lookup::{AddrInfo, AddrInfoHints, LookupError, NameInfoFlags, getaddrinfo, getnameinfo};
+pub use resolver::{Lookup, Resolver, SystemResolver};
+pub use sendfile::sendfile;
 pub use socket2;
 pub use split::{ReadHalf, ReuniteError, WriteHalf};
 pub use stream::SocketStream;
