@@ -59,7 +59,10 @@ pub mod net;
 pub mod streams;
 pub mod task;
 pub mod time;
+#[cfg(feature = "tls")]
+pub mod tls;
 
+mod configured;
 mod runtime;
 
 /// The `futures-io` traits and what goes with them: `read_exact`, `write_all`, `copy`, `split` and so on, from `futures-lite`.
@@ -85,7 +88,7 @@ pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runn
 #[doc(inline)]
 pub use streams::{
     IncompleteReadError, LimitOverrunError, ReadError, Server, StreamReader, StreamWriter, open_connection,
-    start_server,
+    open_unix_connection, start_server, start_server_on, start_unix_server,
 };
 #[doc(inline)]
 pub use task::{
