@@ -2,19 +2,24 @@
 //! handle.
 
 use super::{call_later::Pending, clock::Clock, main_task::MainTask};
+use crate::net::Resolver;
+use aioli_primitives::sync::Mutex;
+use std::sync::Arc;
 
 pub(crate) struct LoopState {
     pub(super) clock: Clock,
     pub(super) pending: Pending,
     pub(super) main: MainTask,
+    pub(super) resolver: Mutex<Arc<dyn Resolver>>,
 }
 
 impl LoopState {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock, resolver: Arc<dyn Resolver>) -> Self {
         Self {
             clock,
             pending: Pending::default(),
             main: MainTask::default(),
+            resolver: Mutex::new(resolver),
         }
     }
 }
