@@ -61,6 +61,7 @@ pub mod streams;
 pub mod task;
 pub mod time;
 
+mod configured;
 mod runtime;
 
 /// The `futures-io` traits and what goes with them: `read_exact`, `write_all`, `copy`, `split` and so on, from `futures-lite`.
