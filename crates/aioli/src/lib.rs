@@ -57,6 +57,7 @@
 
 pub mod net;
 pub mod pipe;
+pub mod process;
 pub mod streams;
 pub mod task;
 pub mod time;

@@ -24,6 +24,7 @@ use std::{
     fs::File,
     future::poll_fn,
     io::{self, IoSlice, IoSliceMut, Read, Write},
+    net::Shutdown,
     os::fd::OwnedFd,
     pin::Pin,
     task::{Context, Poll, Waker, ready},
@@ -450,7 +451,10 @@ impl Wire for PipeReader {
         Err(io::ErrorKind::BrokenPipe.into())
     }
 
-    fn poll_end(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_end(&self, _: &mut Context<'_>, how: Shutdown) -> Poll<io::Result<()>> {
+        if how != Shutdown::Write {
+            self.0.close();
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -476,7 +480,7 @@ impl Wire for PipeWriter {
         self.0.try_write(buf)
     }
 
-    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_end(&self, cx: &mut Context<'_>, _: Shutdown) -> Poll<io::Result<()>> {
         Pin::new(&mut &*self).poll_close(cx)
     }
 

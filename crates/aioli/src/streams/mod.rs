@@ -23,6 +23,7 @@ mod writer;
 pub use errors::{IncompleteReadError, LimitOverrunError, ReadError};
 pub use info::{Address, ExtraInfo};
 pub use open::{OpenConnection, open_connection};
+pub(crate) use reader::LIMIT;
 pub use reader::StreamReader;
 pub use server::{Server, StartServer, start_server};
 pub use writer::StreamWriter;
