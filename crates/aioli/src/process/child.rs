@@ -40,20 +40,9 @@ enum State {
 
 /// Who tells that a child has exited.
 enum Watch {
-    Pidfd {
-        source: Source<PidFd>,
-        /// The reactor will say by an event how things stand: the kernel need not be asked before.
-        fresh: bool,
-    },
+    Pidfd(Source<PidFd>),
     /// Nobody does: it has to be [looked](Child::look) at after each `SIGCHLD`.
     Sigchld,
-}
-
-impl Watch {
-    fn by_pidfd(pidfd: PidFd, reactor: &Reactor) -> io::Result<Self> {
-        let source = reactor.register(pidfd)?;
-        Ok(Self::Pidfd { source, fresh: true })
-    }
 }
 
 impl Child {
@@ -68,8 +57,8 @@ impl Child {
 
     /// Has `reactor` watch it, from the next [`poll_exit`](Self::poll_exit) on.
     pub(super) fn watch(&self, pidfd: PidFd, reactor: &Reactor) -> io::Result<()> {
-        let watch = Watch::by_pidfd(pidfd, reactor)?;
-        *self.state.lock() = State::Running(watch);
+        let source = reactor.register(pidfd)?;
+        *self.state.lock() = State::Running(Watch::Pidfd(source));
         Ok(())
     }
 
@@ -94,17 +83,12 @@ impl Child {
     /// Ready when the exit was noticed, and is to be announced. Otherwise the waker, which is one of ours and may be cloned under a lock, is woken when there is
     /// something to notice, if there is a pidfd.
     pub(super) fn poll_exit(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.state.lock();
-        let State::Running(Watch::Pidfd { source, fresh }) = &mut *state else {
+        let state = self.state.lock();
+        let State::Running(Watch::Pidfd(source)) = &*state else {
             drop(state);
             return if self.look() { Poll::Ready(()) } else { Poll::Pending };
         };
-        let result = ready!(source.poll_io(cx, Direction::Read, || {
-            if std::mem::take(fresh) {
-                return Err(Errno::WOULDBLOCK.into());
-            }
-            reap(source.get_ref().wait_id())
-        }));
+        let result = ready!(source.poll_io(cx, Direction::Read, || reap(source.get_ref().wait_id())));
         exited(state, result.ok());
         Poll::Ready(())
     }
@@ -113,7 +97,7 @@ impl Child {
     pub(super) fn look(&self) -> bool {
         let state = self.state.lock();
         let id = match &*state {
-            State::Running(Watch::Pidfd { source, .. }) => source.get_ref().wait_id(),
+            State::Running(Watch::Pidfd(source)) => source.get_ref().wait_id(),
             State::Running(Watch::Sigchld) => WaitId::Pid(self.pid),
             State::Exited(_) => return true,
         };
@@ -149,10 +133,10 @@ impl Child {
     /// Has another reactor watch it. If that refuses, the child has to be looked at.
     pub(super) fn move_to(&self, reactor: &Reactor) {
         let mut state = self.state.lock();
-        if let State::Running(watch @ Watch::Pidfd { .. }) = &mut *state {
-            if let Watch::Pidfd { source, .. } = std::mem::replace(watch, Watch::Sigchld) {
-                if let Ok(moved) = Watch::by_pidfd(source.into_inner(), reactor) {
-                    *watch = moved;
+        if let State::Running(watch @ Watch::Pidfd(_)) = &mut *state {
+            if let Watch::Pidfd(source) = std::mem::replace(watch, Watch::Sigchld) {
+                if let Ok(source) = reactor.register(source.into_inner()) {
+                    *watch = Watch::Pidfd(source);
                 }
             }
         }
@@ -162,7 +146,7 @@ impl Child {
     pub(super) fn send(&self, signal: Signal) -> io::Result<()> {
         let state = self.state.lock();
         let sent = match &*state {
-            State::Running(Watch::Pidfd { source, .. }) => source.get_ref().send(signal),
+            State::Running(Watch::Pidfd(source)) => source.get_ref().send(signal),
             State::Running(Watch::Sigchld) => kill_process(self.pid, signal),
             State::Exited(_) => Err(Errno::SRCH),
         };
