@@ -166,14 +166,14 @@ impl PipeWriter {
         poll_fn(|cx| {
             ready!(poll_budget(cx));
             // Nobody reads here, so the direction is free to be waited for: a pipe without readers has failed both ways.
-            let result = ready!(self.0.poll_with(
+            // An error says that it cannot be watched, and then it cannot be written to either.
+            let _ = ready!(self.0.poll_with(
                 cx,
                 Direction::Read,
                 || Ok(()),
                 |end, cx| { end.source.poll_io(cx, Direction::Read, || end.has_failed()) }
             ));
-            // What cannot be watched cannot be written to either.
-            Poll::Ready(result.unwrap_or(()))
+            Poll::Ready(())
         })
         .await;
     }

@@ -79,7 +79,6 @@ impl Command {
     }
 
     /// Our ends of the pipes, as streams.
-    #[expect(clippy::type_complexity, reason = "the streams of a process, in their order")]
     fn connect(
         &self,
         std: &mut process::Child,

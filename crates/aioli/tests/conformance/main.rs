@@ -11,6 +11,7 @@ mod index;
 mod processes;
 mod queues;
 mod shield;
+mod streams;
 mod sync;
 mod task_group;
 mod tasks;
