@@ -56,6 +56,8 @@
 //! sockets, timers and joins are always ready gives way by itself after 128 of them.
 
 pub mod net;
+pub mod pipe;
+pub mod process;
 pub mod streams;
 pub mod task;
 pub mod time;

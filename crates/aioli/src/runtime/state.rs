@@ -4,6 +4,7 @@
 use super::{call_later::Pending, clock::Clock, main_task::MainTask};
 use crate::net::Resolver;
 use aioli_primitives::sync::Mutex;
+use crate::process::Children;
 use std::sync::Arc;
 
 pub(crate) struct LoopState {
@@ -11,6 +12,8 @@ pub(crate) struct LoopState {
     pub(super) pending: Pending,
     pub(super) main: MainTask,
     pub(super) resolver: Mutex<Arc<dyn Resolver>>,
+    /// The child processes that are running.
+    pub(crate) children: Arc<Children>,
 }
 
 impl LoopState {
@@ -20,6 +23,7 @@ impl LoopState {
             pending: Pending::default(),
             main: MainTask::default(),
             resolver: Mutex::new(resolver),
+            children: Arc::default(),
         }
     }
 }
