@@ -10,7 +10,9 @@ mod ctrl_c;
 pub(crate) mod driver;
 mod event_loop;
 mod main_task;
+mod repeated;
 mod runner;
+mod signal_handlers;
 mod state;
 
 pub use builder::{BuildError, Builder};
