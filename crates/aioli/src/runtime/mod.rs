@@ -14,6 +14,7 @@ mod repeated;
 mod runner;
 mod signal_handlers;
 mod state;
+mod watch;
 
 pub use builder::{BuildError, Builder};
 pub use call_later::TimerHandle;

@@ -1,7 +1,7 @@
 //! What a loop has besides its executor. The driver holds it, so that it is found from the loop's threads, and so does every
 //! handle.
 
-use super::{call_later::Pending, clock::Clock, main_task::MainTask, signal_handlers::SignalHandlers};
+use super::{call_later::Pending, clock::Clock, main_task::MainTask, signal_handlers::SignalHandlers, watch::Watches};
 use aioli_reactor::Reactor;
 
 pub(crate) struct LoopState {
@@ -10,6 +10,7 @@ pub(crate) struct LoopState {
     pub(super) reactor: Reactor,
     pub(super) pending: Pending,
     pub(super) signal_handlers: SignalHandlers,
+    pub(super) watches: Watches,
     pub(super) main: MainTask,
 }
 
@@ -20,6 +21,7 @@ impl LoopState {
             reactor,
             pending: Pending::default(),
             signal_handlers: SignalHandlers::default(),
+            watches: Watches::default(),
             main: MainTask::default(),
         }
     }
