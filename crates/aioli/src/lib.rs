@@ -39,6 +39,7 @@
 //! | the loop | [`EventLoop::call_soon`], [`EventLoop::call_later`], [`Handle`], [`ContextVar`], [`Builder::virtual_time`] |
 //! | network | [`open_connection`], [`start_server`]; the sockets below them are in [`net`], and what can be done with readers and writers in [`io`] |
 //! | foreign descriptors | [`EventLoop::add_reader`], [`EventLoop::add_writer`] |
+//! | standard input and output | [`stdio`] |
 //! | signals | [`signal`](mod@signal), [`EventLoop::add_signal_handler`] |
 //! | threads | [`to_thread`], [`ThreadPool`], [`EventLoop::run_in_executor`], [`run_coroutine_threadsafe`] |
 //! | synchronization | [`Lock`], [`RwLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`], [`Queue`], [`Promise`]; all of it is in [`sync`](mod@sync) |
@@ -59,6 +60,7 @@
 
 pub mod net;
 pub mod signal;
+pub mod stdio;
 pub mod streams;
 pub mod task;
 pub mod time;
