@@ -135,21 +135,6 @@ impl EventLoop {
     pub fn create_promise<T: Send + 'static>(&self) -> Promise<T> {
         Promise::with_loop(Arc::new(self.clone()))
     }
-
-    /// Calls a function that may block on a thread of the loop's pool. As `loop.run_in_executor(None, function)`: unlike
-    /// [`to_thread`](crate::to_thread), it may be called from any thread, and the function has no copy of the context.
-    ///
-    /// # Panics
-    ///
-    /// If a first thread is needed and the system refuses one.
-    #[track_caller]
-    pub fn run_in_executor<F, T>(&self, function: F) -> Task<T>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        self.0.spawn_blocking(function)
-    }
 }
 
 /// Who is told of what nobody looks at. Given by [`EventLoop::exception_handler`].
