@@ -88,7 +88,7 @@ pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runn
 #[doc(inline)]
 pub use streams::{
     IncompleteReadError, LimitOverrunError, ReadError, Server, StreamReader, StreamWriter, open_connection,
-    start_server,
+    open_unix_connection, start_server, start_server_on, start_unix_server,
 };
 #[doc(inline)]
 pub use task::{
