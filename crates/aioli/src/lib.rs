@@ -59,7 +59,10 @@ pub mod net;
 pub mod streams;
 pub mod task;
 pub mod time;
+#[cfg(feature = "tls")]
+pub mod tls;
 
+mod configured;
 mod runtime;
 
 /// The `futures-io` traits and what goes with them: `read_exact`, `write_all`, `copy`, `split` and so on, from `futures-lite`.

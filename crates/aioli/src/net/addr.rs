@@ -72,6 +72,12 @@ impl<A: ToAddresses + ?Sized> ToAddresses for &A {
     }
 }
 
+impl ToAddresses for Addresses {
+    fn to_addresses(&self) -> io::Result<Addresses> {
+        Ok(self.clone())
+    }
+}
+
 impl ToAddresses for SocketAddr {
     fn to_addresses(&self) -> io::Result<Addresses> {
         Ok(Addresses::Known(vec![*self]))

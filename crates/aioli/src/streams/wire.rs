@@ -35,11 +35,11 @@ pub(crate) trait Wire: fmt::Debug + Send + Sync {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the writing direction: the peer reads the end of the stream, and reading goes on. To be called when all is flushed,
-    /// until it is ready.
-    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Ends the writing direction, so that the peer reads the end of the stream, or both directions. To be called when all is
+    /// flushed, until it is ready.
+    fn poll_end(&self, cx: &mut Context<'_>, how: Shutdown) -> Poll<io::Result<()>>;
 
-    /// Ends both directions, at once. Whoever reads finds the end of the stream.
+    /// Ends both directions, at once and without a word to the peer. Whoever reads finds the end of the stream.
     fn close(&self);
 
     /// Who is at the ends, and what is between them.
@@ -59,8 +59,8 @@ impl Wire for TcpStream {
         TcpStream::try_write(self, buf)
     }
 
-    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut &*self).poll_close(cx)
+    fn poll_end(&self, _: &mut Context<'_>, how: Shutdown) -> Poll<io::Result<()>> {
+        Poll::Ready(self.shutdown(how))
     }
 
     fn close(&self) {

@@ -10,6 +10,7 @@ mod harness;
 mod index;
 mod queues;
 mod shield;
+mod streams;
 mod sync;
 mod task_group;
 mod tasks;
