@@ -2,9 +2,9 @@
 //!
 //! Each connection sends a message, waits until all of it has come back, and sends the next: so there are always as many
 //! requests under way as connections. With a pause, all send at once, and all wait until the last answer has come and the
-//! pause is over: so the server goes to sleep in between. If the load reconnects, each message has a
-//! connection of its own. After the warm-up the load prints `warm`; at its end, one line with the number of
-//! requests since then, the seconds they took, and the 50th and 99th percentile of their latency in microseconds.
+//! pause is over: so the server goes to sleep in between. If the load reconnects, each message has a connection of its
+//! own. After the warm-up the load prints `warm`; at its end, one line with the number of requests since then, the seconds
+//! they took, and the 50th and 99th percentile of their latency in microseconds.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
