@@ -38,8 +38,15 @@
 //! | time | [`sleep`], [`sleep_until`], [`interval`], [`timeout`], [`wait_for`], [`Timeout`] |
 //! | the loop | [`EventLoop::call_soon`], [`EventLoop::call_later`], [`Handle`], [`ContextVar`], [`Builder::virtual_time`] |
 //! | network | [`open_connection`], [`start_server`]; the sockets below them are in [`net`], and what can be done with readers and writers in [`io`] |
+<<<<<<< HEAD
 //! | callbacks | [`create_connection`], [`create_server`], [`Protocol`], [`Transport`]; all of it is in [`protocols`] |
 //! | threads | [`to_thread`], [`run_coroutine_threadsafe`] |
+=======
+//! | foreign descriptors | [`EventLoop::add_reader`], [`EventLoop::add_writer`] |
+//! | standard input and output | [`stdio`] |
+//! | signals | [`signal`](mod@signal), [`EventLoop::add_signal_handler`] |
+//! | threads | [`to_thread`], [`ThreadPool`], [`EventLoop::run_in_executor`], [`run_coroutine_threadsafe`] |
+>>>>>>> main
 //! | synchronization | [`Lock`], [`RwLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`], [`Queue`], [`Promise`]; all of it is in [`sync`](mod@sync) |
 //!
 //! # Workers
@@ -57,7 +64,14 @@
 //! sockets, timers and joins are always ready gives way by itself after 128 of them.
 
 pub mod net;
+<<<<<<< HEAD
 pub mod protocols;
+=======
+pub mod pipe;
+pub mod process;
+pub mod signal;
+pub mod stdio;
+>>>>>>> main
 pub mod streams;
 pub mod task;
 pub mod time;
@@ -92,15 +106,15 @@ pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runn
 #[doc(inline)]
 pub use streams::{
     IncompleteReadError, LimitOverrunError, ReadError, Server, StreamReader, StreamWriter, open_connection,
-    start_server,
+    open_unix_connection, start_server, start_server_on, start_unix_server,
 };
 #[doc(inline)]
 pub use task::{
     AsCompleted, AsCompletedWithin, BoxError, CancelCause, CancelledError, ChildFailed, Defer, Gather, GroupClosed,
     GroupError, GroupHandle, GroupTask, IntoTask, Join, JoinError, JoinRef, JoinShared, Panic, Race, ReturnWhen,
-    Shield, Task, TaskBuilder, TaskError, TaskGroup, TaskId, TaskRef, ThreadsafeFuture, ToThread, UnhandledError,
-    UnhandledKind, Wait, YieldNow, all_tasks, as_completed, catch_cancelled, closing, create_fallible_task,
-    create_local_task, create_task, current_task, defer, finally, gather, gather_settled, race,
+    Shield, Task, TaskBuilder, TaskError, TaskGroup, TaskId, TaskRef, ThreadPool, ThreadsafeFuture, ToThread,
+    UnhandledError, UnhandledKind, Wait, YieldNow, all_tasks, as_completed, catch_cancelled, closing,
+    create_fallible_task, create_local_task, create_task, current_task, defer, finally, gather, gather_settled, race,
     run_coroutine_threadsafe, shield, to_thread, try_gather, uncancellable, wait, yield_now,
 };
 #[doc(inline)]

@@ -9,9 +9,17 @@
 
 mod buffer;
 mod changes;
+<<<<<<< HEAD
 pub(crate) mod connection;
 pub(crate) mod errors;
+=======
+mod connect;
+mod connection;
+mod errors;
+>>>>>>> main
 mod flusher;
+#[cfg(feature = "tls")]
+mod greet;
 mod info;
 pub(crate) mod open;
 pub(crate) mod outbox;
@@ -21,8 +29,11 @@ pub(crate) mod wire;
 mod writer;
 
 pub use errors::{IncompleteReadError, LimitOverrunError, ReadError};
+#[cfg(feature = "tls")]
+pub use greet::{TlsSide, start_tls};
 pub use info::{Address, ExtraInfo};
-pub use open::{OpenConnection, open_connection};
+pub use open::{OpenConnection, open_connection, open_unix_connection};
+pub(crate) use reader::LIMIT;
 pub use reader::StreamReader;
-pub use server::{Server, StartServer, start_server};
+pub use server::{Server, StartServer, start_server, start_server_on, start_unix_server};
 pub use writer::StreamWriter;

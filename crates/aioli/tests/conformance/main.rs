@@ -8,6 +8,7 @@ mod context;
 mod gather;
 mod harness;
 mod index;
+mod processes;
 mod protocols;
 mod queues;
 mod shield;

@@ -12,7 +12,7 @@ use aioli::{Builder, EventLoop, Protocol, Server, Transport, create_server, net:
 use std::{
     future::Future,
     io, mem,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
     time::Duration,
 };
 
@@ -32,9 +32,9 @@ fn run<F: Future<Output = ()>>(test: impl Fn() -> F) {
 
 /// Bytes in which every misplaced piece shows.
 fn pattern(length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|index| (index ^ (index >> 8) ^ (index >> 16)) as u8)
-        .collect()
+    static ALL: OnceLock<Vec<u8>> = OnceLock::new();
+    let byte = |index: usize| (index ^ (index >> 8) ^ (index >> 16)) as u8;
+    ALL.get_or_init(|| (0..MUCH).map(byte).collect())[..length].to_vec()
 }
 
 /// What a [`Recorder`] has seen.

@@ -141,7 +141,7 @@ fn an_order_from_a_thread_is_never_lost() {
     run(|| async {
         // Each round hangs if the connection's task misses one of the orders while it goes to wait.
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        for round in 0..300 {
+        for round in 0..100 {
             let seen = Seen::default();
             let recorder = Recorder::new(&seen);
             let transport = create_connection(|| recorder, listener.local_addr().unwrap())

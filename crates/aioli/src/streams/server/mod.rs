@@ -5,12 +5,18 @@
 
 mod accept;
 mod house;
+mod listen;
 mod start;
 
 pub(crate) use accept::Serve;
 pub(crate) use house::Guest;
+<<<<<<< HEAD
 pub(crate) use start::Listen;
 pub use start::{StartServer, start_server};
+=======
+pub(crate) use listen::Listen;
+pub use start::{StartServer, start_server, start_server_on, start_unix_server};
+>>>>>>> main
 
 use super::info::Address;
 use crate::task::{Task, create_task};
