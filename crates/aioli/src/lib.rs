@@ -38,15 +38,11 @@
 //! | time | [`sleep`], [`sleep_until`], [`interval`], [`timeout`], [`wait_for`], [`Timeout`] |
 //! | the loop | [`EventLoop::call_soon`], [`EventLoop::call_later`], [`Handle`], [`ContextVar`], [`Builder::virtual_time`] |
 //! | network | [`open_connection`], [`start_server`]; the sockets below them are in [`net`], and what can be done with readers and writers in [`io`] |
-<<<<<<< HEAD
 //! | callbacks | [`create_connection`], [`create_server`], [`Protocol`], [`Transport`]; all of it is in [`protocols`] |
-//! | threads | [`to_thread`], [`run_coroutine_threadsafe`] |
-=======
 //! | foreign descriptors | [`EventLoop::add_reader`], [`EventLoop::add_writer`] |
 //! | standard input and output | [`stdio`] |
 //! | signals | [`signal`](mod@signal), [`EventLoop::add_signal_handler`] |
 //! | threads | [`to_thread`], [`ThreadPool`], [`EventLoop::run_in_executor`], [`run_coroutine_threadsafe`] |
->>>>>>> main
 //! | synchronization | [`Lock`], [`RwLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`], [`Queue`], [`Promise`]; all of it is in [`sync`](mod@sync) |
 //!
 //! # Workers
@@ -64,14 +60,11 @@
 //! sockets, timers and joins are always ready gives way by itself after 128 of them.
 
 pub mod net;
-<<<<<<< HEAD
-pub mod protocols;
-=======
 pub mod pipe;
 pub mod process;
+pub mod protocols;
 pub mod signal;
 pub mod stdio;
->>>>>>> main
 pub mod streams;
 pub mod task;
 pub mod time;
@@ -100,7 +93,10 @@ pub use aioli_sync::{
     OnceCell, PriorityQueue, Promise, PromiseError, PromiseLoop, Queue, QueueShutDown, RwLock, Semaphore,
 };
 #[doc(inline)]
-pub use protocols::{BufferedProtocol, Protocol, Transport, create_connection, create_server};
+pub use protocols::{
+    BufferedProtocol, Protocol, Transport, connect_read_pipe, connect_write_pipe, create_connection, create_server,
+    create_server_on, create_unix_connection, create_unix_server,
+};
 #[doc(inline)]
 pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runner, TimerHandle, run};
 #[doc(inline)]

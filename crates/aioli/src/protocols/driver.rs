@@ -27,9 +27,18 @@ pub(super) struct Driver {
     protocol: Box<dyn Protocol>,
     transport: Transport,
     connection: Arc<Connection>,
+    ways: Ways,
     stage: Stage,
     /// The protocol was told to pause writing, and not to resume it.
     writing_is_paused: bool,
+}
+
+/// Where bytes can go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ways {
+    In,
+    Out,
+    Both,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,11 +56,12 @@ enum Stage {
 type Turn = ControlFlow<Option<io::Error>>;
 
 impl Driver {
-    pub(super) fn new(connection: Arc<Connection>, protocol: Box<dyn Protocol>) -> Self {
+    pub(super) fn new(connection: Arc<Connection>, ways: Ways, protocol: Box<dyn Protocol>) -> Self {
         Self {
             protocol,
             transport: Transport::new(&connection),
             connection,
+            ways,
             stage: Stage::New,
             writing_is_paused: false,
         }
@@ -100,7 +110,12 @@ impl Driver {
         self.stage = Stage::AtEnd;
         // Another thread may have closed the connection during the read, and that is what it found.
         let closing = self.connection.asked() == Ending::Everything;
-        if !closing && !self.call("eof_received", |protocol| protocol.eof_received())? {
+        if closing {
+            return Ok(());
+        }
+        // There is nothing to stay for when no bytes go the other way; and what is only written to has no end, but nobody who reads.
+        let stays = self.ways != Ways::Out && self.call("eof_received", |protocol| protocol.eof_received())?;
+        if !stays || self.ways != Ways::Both {
             Connection::end(&self.connection, Ending::Everything);
         }
         Ok(())
@@ -111,6 +126,9 @@ impl Driver {
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let (connection, protocol) = (&*self.connection, &mut *self.protocol);
         let event_loop = &connection.event_loop;
+        if self.ways == Ways::Out {
+            return connection.wire.poll_read(cx, &mut []);
+        }
         if let Some(buffered) = protocol.as_buffered() {
             let place = &mut *buffered;
             let buffer = call(event_loop, "get_buffer", move || place.get_buffer(scratch::SIZE))?;

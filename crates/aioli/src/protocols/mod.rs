@@ -5,7 +5,8 @@
 //! [`streams`](crate::streams).
 //!
 //! * [`create_connection`] and [`create_server`] give each connection a protocol of its own. A [`BufferedProtocol`] is a protocol which
-//!   says where bytes are read into.
+//!   says where bytes are read into. [`create_unix_connection`] and [`create_unix_server`] do so on Unix sockets.
+//! * [`connect_read_pipe`] and [`connect_write_pipe`] are for the ends of pipes.
 //!
 //! | file | what it is |
 //! |---|---|
@@ -17,12 +18,14 @@
 mod callback;
 mod connect;
 mod driver;
+mod pipes;
 mod protocol;
 mod scratch;
 mod serve;
 mod transport;
 
-pub use connect::{CreateConnection, create_connection};
+pub use connect::{CreateConnection, create_connection, create_unix_connection};
+pub use pipes::{connect_read_pipe, connect_write_pipe};
 pub use protocol::{BufferedProtocol, Protocol};
-pub use serve::{CreateServer, create_server};
+pub use serve::{CreateServer, create_server, create_server_on, create_unix_server};
 pub use transport::Transport;

@@ -1,9 +1,14 @@
 //! Servers whose connections have protocols.
 
-use super::{Protocol, driver::Driver};
+use super::{
+    Protocol,
+    driver::{Driver, Ways},
+};
+#[cfg(feature = "tls")]
+use crate::tls::TlsAcceptor;
 use crate::{
     configured::Configured,
-    net::ToAddresses,
+    net::{TcpListener, ToAddresses},
     streams::{
         Server,
         connection::Connection,
@@ -15,6 +20,7 @@ use std::{
     fmt,
     future::Future,
     io,
+    path::Path,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -69,21 +75,97 @@ where
     F: Fn() -> P + Send + Sync + 'static,
     P: Protocol,
 {
-    CreateServer(Configured::Options(Options {
-        serve: serve(factory),
-        listen: Listen::on(addresses),
-        serving: true,
-    }))
+    CreateServer::new(factory, Listen::on(addresses))
 }
 
-/// A server that is being started, and before it is awaited, how. Made by [`create_server`].
+/// As [`create_server`], on a Unix socket. As `loop.create_unix_server()`; [`UnixListener::bind`](crate::net::UnixListener::bind) says
+/// what becomes of the socket's file.
+///
+/// ```
+/// use aioli::{Event, Protocol, Transport, create_unix_connection, create_unix_server};
+/// use std::sync::Arc;
+///
+/// struct Greeter;
+///
+/// impl Protocol for Greeter {
+///     fn connection_made(&mut self, transport: &Transport) {
+///         transport.write(b"hello");
+///         transport.close();
+///     }
+///
+///     fn data_received(&mut self, _: &[u8]) {}
+/// }
+///
+/// struct Greeted(Arc<Event>);
+///
+/// impl Protocol for Greeted {
+///     fn data_received(&mut self, data: &[u8]) {
+///         assert_eq!(data, b"hello");
+///         self.0.set();
+///     }
+/// }
+///
+/// # aioli::run(async {
+/// let path = std::env::temp_dir().join(format!("aioli-greeter-{}", std::process::id()));
+/// let server = create_unix_server(|| Greeter, &path).await?;
+/// let greeted = Arc::new(Event::new());
+/// let protocol = Greeted(greeted.clone());
+/// create_unix_connection(|| protocol, &path).await?;
+/// greeted.wait().await;
+/// drop(server);
+/// assert!(!path.exists());
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
+///
+/// # Errors
+///
+/// Those of [`UnixListener::bind`](crate::net::UnixListener::bind).
+///
+/// # Panics
+///
+/// When it is polled where no event loop runs.
+///
+/// # Cancel safety
+///
+/// Nothing is left when it is dropped.
+pub fn create_unix_server<F, P>(factory: F, path: impl AsRef<Path>) -> CreateServer
+where
+    F: Fn() -> P + Send + Sync + 'static,
+    P: Protocol,
+{
+    CreateServer::new(factory, Listen::on_path(path.as_ref().to_owned()))
+}
+
+/// As [`create_server`], with a listener that is there already: made by a [`TcpSocket`](crate::net::TcpSocket) with options of its own, or
+/// passed on by another process. As `loop.create_server(sock=...)`.
+///
+/// # Errors
+///
+/// Those of the system.
+///
+/// # Panics
+///
+/// When it is polled where no event loop runs.
+///
+/// # Cancel safety
+///
+/// Dropping it closes the listener.
+pub fn create_server_on<F, P>(factory: F, listener: TcpListener) -> CreateServer
+where
+    F: Fn() -> P + Send + Sync + 'static,
+    P: Protocol,
+{
+    CreateServer::new(factory, Listen::on_listener(listener))
+}
+
+/// A server that is being started, and before it is awaited, how. Made by [`create_server`] and its like.
 #[must_use = "futures do nothing unless polled"]
 pub struct CreateServer(Configured<Options, io::Result<Server>>);
 
 struct Options {
     serve: Serve,
     listen: Listen,
-    serving: bool,
 }
 
 /// What a server does with a connection: it has a protocol called in a task.
@@ -97,22 +179,67 @@ where
         let connection = Connection::new(wire, Some(guest));
         let factory = factory.clone();
         // The factory may panic, which ends this task alone.
-        create_task(async move { Driver::new(connection, Box::new(factory())).await }).detach();
+        create_task(async move { Driver::new(connection, Ways::Both, Box::new(factory())).await }).detach();
     })
 }
 
 impl CreateServer {
+    fn new<F, P>(factory: F, listen: Listen) -> Self
+    where
+        F: Fn() -> P + Send + Sync + 'static,
+        P: Protocol,
+    {
+        let serve = serve(factory);
+        Self(Configured::Options(Options { serve, listen }))
+    }
+
     /// Whether the server accepts connections at once, which is the default. If not, the system lets them wait in the backlog until
     /// [`Server::start_serving`] or [`Server::serve_forever`] is called.
     pub fn start_serving(mut self, yes: bool) -> Self {
-        self.0.options().serving = yes;
+        self.0.options().listen.serving = yes;
+        self
+    }
+
+    /// How many connections the system may hold until they are accepted; 1024 unless it is said here, and the system may allow fewer.
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.0.options().listen.backlog = connections;
+        self
+    }
+
+    /// Whether other sockets, of other processes even, may listen on the same address, if they want it too (`SO_REUSEPORT`); the system then
+    /// shares the connections out. By default not.
+    pub fn reuse_port(mut self, yes: bool) -> Self {
+        self.0.options().listen.reuse_port = yes;
+        self
+    }
+
+    /// Whether the file of a Unix socket is removed when the server is closed, which is the default. As `cleanup_socket`.
+    pub fn cleanup_socket(mut self, yes: bool) -> Self {
+        self.0.options().listen.cleanup_socket = yes;
+        self
+    }
+
+    /// Serves clients by TLS, and by nothing else. As `ssl`.
+    ///
+    /// A handshake that fails is reported to the [exception handler](crate::EventLoop::set_exception_handler), unless the client has just
+    /// gone away, or taken too long.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, acceptor: TlsAcceptor) -> Self {
+        self.0.options().listen.tls.acceptor = Some(acceptor);
+        self
+    }
+
+    /// How long a TLS handshake may take; 60 seconds unless it is said here. As `ssl_handshake_timeout`.
+    #[cfg(feature = "tls")]
+    pub fn handshake_timeout(mut self, limit: std::time::Duration) -> Self {
+        self.0.options().listen.tls.limit = limit;
         self
     }
 }
 
 impl Options {
     async fn start(self) -> io::Result<Server> {
-        Server::listening(self.listen, self.serve, self.serving).await
+        self.listen.serve(self.serve).await
     }
 }
 

@@ -97,15 +97,11 @@ impl From<ReadError> for io::Error {
 }
 
 /// The same error once more: a connection that has failed says so to whoever asks.
-<<<<<<< HEAD
 pub(crate) fn repeat(error: &io::Error) -> io::Error {
-=======
-pub(super) fn repeat(error: &io::Error) -> io::Error {
     #[cfg(feature = "tls")]
     if let Some(inside) = error.get_ref().and_then(|inside| inside.downcast_ref::<TlsError>()) {
         return inside.clone().into();
     }
->>>>>>> main
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),

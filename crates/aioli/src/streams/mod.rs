@@ -9,19 +9,14 @@
 
 mod buffer;
 mod changes;
-<<<<<<< HEAD
+pub(crate) mod connect;
 pub(crate) mod connection;
 pub(crate) mod errors;
-=======
-mod connect;
-mod connection;
-mod errors;
->>>>>>> main
 mod flusher;
 #[cfg(feature = "tls")]
 mod greet;
 mod info;
-pub(crate) mod open;
+mod open;
 pub(crate) mod outbox;
 mod reader;
 pub(crate) mod server;

@@ -10,13 +10,8 @@ mod start;
 
 pub(crate) use accept::Serve;
 pub(crate) use house::Guest;
-<<<<<<< HEAD
-pub(crate) use start::Listen;
-pub use start::{StartServer, start_server};
-=======
 pub(crate) use listen::Listen;
 pub use start::{StartServer, start_server, start_server_on, start_unix_server};
->>>>>>> main
 
 use super::info::Address;
 use crate::task::{Task, create_task};
@@ -69,10 +64,6 @@ pub struct Server {
 }
 
 impl Server {
-    pub(crate) async fn listening(listen: Listen, serve: Serve, serving: bool) -> io::Result<Self> {
-        Self::new(listen.listen().await?, serve, serving)
-    }
-
     fn new(listeners: Vec<Listener>, serve: Serve, serving: bool) -> io::Result<Self> {
         if listeners.is_empty() {
             return Err(io::Error::new(

@@ -45,14 +45,6 @@ where
     H: Fn(StreamReader, StreamWriter) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-<<<<<<< HEAD
-    StartServer(Configured::Options(Options {
-        handler: erase(handler),
-        listen: Listen::on(addresses),
-        limit: LIMIT,
-        serving: true,
-    }))
-=======
     StartServer::new(handler, Listen::on(addresses))
 }
 
@@ -115,7 +107,6 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     StartServer::new(handler, Listen::on_listener(listener))
->>>>>>> main
 }
 
 /// A server that is being started, and before it is awaited, how. Made by [`start_server`].
@@ -209,46 +200,12 @@ impl StartServer {
 
 impl Options {
     async fn start(self) -> io::Result<Server> {
-<<<<<<< HEAD
-        let Self {
-            handler,
-            listen,
-            limit,
-            serving,
-        } = self;
-=======
         let Self { handler, listen, limit } = self;
->>>>>>> main
         let serve: Serve = Arc::new(move |wire, guest| {
             let (reader, writer) = Connection::open(wire, Some(guest), limit);
             handler(reader, writer);
         });
-<<<<<<< HEAD
-        Server::listening(listen, serve, serving).await
-    }
-}
-
-/// Where to listen, and how.
-pub(crate) struct Listen {
-    addresses: io::Result<Addresses>,
-}
-
-impl Listen {
-    pub(crate) fn on(addresses: impl ToAddresses) -> Self {
-        Self {
-            addresses: addresses.to_addresses(),
-        }
-    }
-
-    pub(super) async fn listen(self) -> io::Result<Vec<Listener>> {
-        let mut listeners = Vec::new();
-        for address in self.addresses?.resolve().await? {
-            listeners.push(Listener::Tcp(TcpListener::bind(address).await?));
-        }
-        Ok(listeners)
-=======
         listen.serve(serve).await
->>>>>>> main
     }
 }
 
