@@ -1,92 +1,38 @@
-//! One connection.
+//! What TCP and Unix streams have in common, which is nearly all.
 
-use super::{ReadHalf, ToAddresses, WriteHalf, addr::first_that_works, reactor, split};
+use super::{ReadHalf, WriteHalf, reactor, split};
 use crate::task::poll_budget;
 use aioli_reactor::{Direction, Source};
 use futures_io::{AsyncRead, AsyncWrite};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use rustix::net::RecvFlags;
+use socket2::SockRef;
 use std::{
-    fmt, io,
-    net::{self, Shutdown, SocketAddr},
+    fmt,
+    future::poll_fn,
+    io::{self, IoSlice, IoSliceMut, Read, Write},
+    net::Shutdown,
     os::fd::{AsFd, BorrowedFd},
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
-/// A TCP connection.
+/// A connection that carries bytes: [`TcpStream`](super::TcpStream) and [`UnixStream`](super::UnixStream) are names for this type
+/// with one socket of the standard library's or the other.
 ///
-/// Reading and writing are `futures-io`'s traits, here and on `&TcpStream`, so one task may read while another writes; the
-/// extension traits in [`io`](crate::io) give `read_exact`, `write_all` and the like. Dropping it closes the connection.
-///
-/// ```
-/// use aioli::{io::{AsyncReadExt, AsyncWriteExt}, net::{TcpListener, TcpStream}};
-///
-/// # aioli::run(async {
-/// let listener = TcpListener::bind("127.0.0.1:0").await?;
-/// let address = listener.local_addr()?;
-/// let server = aioli::create_task(async move { listener.accept().await?.0.write_all(b"hello").await });
-///
-/// let mut greeting = String::new();
-/// TcpStream::connect(address).await?.read_to_string(&mut greeting).await?;
-/// assert_eq!(greeting, "hello");
-/// # server.await.unwrap()
-/// # }).unwrap();
-/// ```
-pub struct TcpStream {
-    source: Source<net::TcpStream>,
+/// Reading and writing are `futures-io`'s traits, here and on a shared reference, so one task may read while another writes; the
+/// extension traits in [`io`](crate::io) give `read_exact`, `write_all` and the like. In each direction one task may wait
+/// through these traits and the `poll_` functions: of several, the last is woken. Dropping it closes the connection.
+pub struct SocketStream<S> {
+    pub(super) source: Source<S>,
 }
 
-impl TcpStream {
-    /// Connects to the first of the addresses that answers.
-    ///
-    /// # Errors
-    ///
-    /// That of the last address; [`InvalidInput`](io::ErrorKind::InvalidInput) if there is none, or what was given is
-    /// not one.
-    ///
-    /// # Panics
-    ///
-    /// If no event loop runs on this thread.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping it gives the attempt up.
-    pub async fn connect(addresses: impl ToAddresses) -> io::Result<Self> {
-        first_that_works(addresses, Self::connect_to).await
-    }
+/// The sockets that a [`SocketStream`] can be made of.
+pub trait StreamSocket: AsFd + fmt::Debug + Send + Sync + 'static {
+    /// Whether a read that gives less than was asked for has taken all there was.
+    const SHORT_READS_DRAIN: bool;
+}
 
-    async fn connect_to(address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        let pending = match socket.connect(&address.into()) {
-            Ok(()) => false,
-            // A signal does not end the attempt, which goes on as if it had been told that it is in progress.
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
-            Err(error) if is_in_progress(&error) => true,
-            Err(error) => return Err(error),
-        };
-        let stream = Self::register(socket.into())?;
-        if pending {
-            stream.connected().await?;
-        }
-        Ok(stream)
-    }
-
-    /// Waits until the connection is there, or has failed.
-    async fn connected(&self) -> io::Result<()> {
-        let socket = SockRef::from(self.source.get_ref());
-        self.source
-            .io(Direction::Write, || match socket.take_error()? {
-                Some(error) => Err(error),
-                // Neither failed nor connected: what woke us was not the end of the attempt.
-                None if socket.peer_addr().is_err() => Err(io::ErrorKind::WouldBlock.into()),
-                None => Ok(()),
-            })
-            .await
-    }
-
+impl<S: StreamSocket> SocketStream<S> {
     /// Takes over a connection of the standard library, and makes it non-blocking.
     ///
     /// # Errors
@@ -96,30 +42,56 @@ impl TcpStream {
     /// # Panics
     ///
     /// If no event loop runs on this thread.
-    pub fn from_std(stream: net::TcpStream) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
+    #[track_caller]
+    pub fn from_std(stream: S) -> io::Result<Self> {
+        SockRef::from(&stream).set_nonblocking(true)?;
         Self::register(stream)
     }
 
     /// Takes over a socket that is non-blocking already.
-    pub(super) fn register(stream: net::TcpStream) -> io::Result<Self> {
+    #[track_caller]
+    pub(super) fn register(stream: S) -> io::Result<Self> {
         Ok(Self {
             source: reactor().register(stream)?,
         })
     }
 
     /// Gives the connection to the standard library; it stays non-blocking.
-    pub fn into_std(self) -> net::TcpStream {
+    pub fn into_std(self) -> S {
         self.source.into_inner()
     }
 
     /// Two halves that can go to different tasks. The connection is closed when both are gone; the writing direction, as
-    /// far as the peer can see, when the [`WriteHalf`] is closed or dropped.
-    pub fn into_split(self) -> (ReadHalf, WriteHalf) {
-        split::halves(Arc::new(self))
+    /// far as the peer can see, when the [`WriteHalf`] is closed or dropped. [`ReadHalf::reunite`] puts them together again.
+    pub fn into_split(self) -> (ReadHalf<S>, WriteHalf<S>) {
+        split::halves(self)
     }
 
-    /// Waits for bytes, and copies them without taking them.
+    /// Two references, one to read from and one to write to, both at a time and in one task.
+    ///
+    /// ```
+    /// use aioli::{io, net::UnixStream};
+    ///
+    /// # aioli::run(async {
+    /// # use aioli::io::{AsyncReadExt, AsyncWriteExt};
+    /// # let (here, mut there) = UnixStream::pair()?;
+    /// # there.write_all(b"hello").await?;
+    /// # there.shutdown(std::net::Shutdown::Write)?;
+    /// // Sends back what comes.
+    /// let (reader, writer) = here.split();
+    /// io::copy(reader, writer).await?;
+    /// # drop(here);
+    /// # let mut echo = String::new();
+    /// # there.read_to_string(&mut echo).await?;
+    /// # assert_eq!(echo, "hello");
+    /// # io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn split(&self) -> (&Self, &Self) {
+        (self, self)
+    }
+
+    /// Waits for bytes, and copies them without taking them; 0 is the end of the stream.
     ///
     /// # Errors
     ///
@@ -129,8 +101,23 @@ impl TcpStream {
     ///
     /// Nothing is lost when it is dropped.
     pub async fn peek(&self, buf: &mut [u8]) -> io::Result<usize> {
-        let stream = self.source.get_ref();
-        self.source.io(Direction::Read, || stream.peek(buf)).await
+        poll_fn(poll_budget).await;
+        self.source.io(Direction::Read, || self.peek_now(buf)).await
+    }
+
+    /// As [`peek`](Self::peek), for hand-written futures; only the last task to call this, or to read, is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`peek`](Self::peek).
+    pub fn poll_peek(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        ready!(poll_budget(cx));
+        self.source.poll_io(cx, Direction::Read, || self.peek_now(buf))
+    }
+
+    fn peek_now(&self, buf: &mut [u8]) -> io::Result<usize> {
+        let (count, _) = rustix::net::recv(self, buf, RecvFlags::PEEK)?;
+        Ok(count)
     }
 
     /// Waits until a read would not block: there are bytes, or the end, or an error.
@@ -159,75 +146,13 @@ impl TcpStream {
         self.source.writable().await
     }
 
-    /// Writes what the system takes at once, without a task that could wait; `WouldBlock` if that is nothing.
-    pub(crate) fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        loop {
-            match io::Write::write(&mut self.source.get_ref(), buf) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
-            }
-        }
-    }
-
-    /// The address of this end.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.source.get_ref().local_addr()
-    }
-
-    /// The address of the other end.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system; the connection may be gone.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.source.get_ref().peer_addr()
-    }
-
     /// Ends one direction or both. Writes that are under way are delivered.
     ///
     /// # Errors
     ///
-    /// Those of the system; the connection may be gone.
+    /// Those of the system; [`NotConnected`](io::ErrorKind::NotConnected) if the connection is gone.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.source.get_ref().shutdown(how)
-    }
-
-    /// Whether small writes are sent at once (`TCP_NODELAY`), and not held back to be sent together.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system.
-    pub fn nodelay(&self) -> io::Result<bool> {
-        self.source.get_ref().nodelay()
-    }
-
-    /// Says whether small writes are sent at once.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system.
-    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.source.get_ref().set_nodelay(nodelay)
-    }
-
-    /// Has the system look after an idle connection every `interval`, and end it when the peer does not answer.
-    /// `None`: it does not look.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system.
-    pub fn set_keepalive(&self, interval: Option<Duration>) -> io::Result<()> {
-        let socket = SockRef::from(self.source.get_ref());
-        match interval {
-            Some(interval) => {
-                socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(interval).with_interval(interval))
-            }
-            None => socket.set_keepalive(false),
-        }
+        self.socket().shutdown(how)
     }
 
     /// The error that the connection has met since the last call, if any.
@@ -236,32 +161,118 @@ impl TcpStream {
     ///
     /// Those of the system.
     pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.source.get_ref().take_error()
+        self.socket().take_error()
+    }
+
+    /// How many bytes the system holds for the peer until it has taken them, and a write has to wait. Linux counts its own
+    /// administration as well, for which it doubles what was asked for.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn send_buffer_size(&self) -> io::Result<usize> {
+        self.socket().send_buffer_size()
+    }
+
+    /// Asks for a [send buffer](Self::send_buffer_size) of so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn set_send_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        self.socket().set_send_buffer_size(bytes)
+    }
+
+    /// How many bytes the system holds for us until we read them.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn recv_buffer_size(&self) -> io::Result<usize> {
+        self.socket().recv_buffer_size()
+    }
+
+    /// Asks for a [receive buffer](Self::recv_buffer_size) of so many bytes. With TCP, the peer learns of more than 64 KiB only if this
+    /// is set before the connection is made: see [`TcpSocket`](super::TcpSocket).
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn set_recv_buffer_size(&self, bytes: usize) -> io::Result<()> {
+        self.socket().set_recv_buffer_size(bytes)
+    }
+
+    pub(super) fn socket(&self) -> SockRef<'_> {
+        SockRef::from(self.source.get_ref())
     }
 }
 
-#[cfg(unix)]
-fn is_in_progress(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error())
+impl<S: StreamSocket> SocketStream<S>
+where
+    for<'a> &'a S: Read + Write,
+{
+    /// Reads what is there, without waiting; 0 is the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if there is nothing: await [`readable`](Self::readable) and try again. Those of the
+    /// system.
+    pub fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        retry_interrupted(|| self.source.get_ref().read(buf))
+    }
+
+    /// Writes what the system takes at once, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) if that is nothing: await [`writable`](Self::writable) and try again. Those of the
+    /// system.
+    pub fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+        retry_interrupted(|| self.source.get_ref().write(buf))
+    }
 }
 
-impl AsyncRead for &TcpStream {
+/// Repeats a call as long as it is interrupted by signals.
+pub(super) fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+impl<S: StreamSocket> AsyncRead for &SocketStream<S>
+where
+    for<'a> &'a S: Read,
+{
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         ready!(poll_budget(cx));
-        self.source.poll_read(cx, buf)
+        if S::SHORT_READS_DRAIN {
+            return self.source.poll_read(cx, buf);
+        }
+        let mut socket = self.source.get_ref();
+        self.source.poll_io(cx, Direction::Read, || socket.read(buf))
     }
 
     fn poll_read_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bufs: &mut [io::IoSliceMut<'_>],
+        bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(poll_budget(cx));
-        self.source.poll_read_vectored(cx, bufs)
+        if S::SHORT_READS_DRAIN {
+            return self.source.poll_read_vectored(cx, bufs);
+        }
+        let mut socket = self.source.get_ref();
+        self.source.poll_io(cx, Direction::Read, || socket.read_vectored(bufs))
     }
 }
 
-impl AsyncWrite for &TcpStream {
+impl<S: StreamSocket> AsyncWrite for &SocketStream<S>
+where
+    for<'a> &'a S: Write,
+{
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         ready!(poll_budget(cx));
         self.source.poll_write(cx, buf)
@@ -270,7 +281,7 @@ impl AsyncWrite for &TcpStream {
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
+        bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(poll_budget(cx));
         self.source.poll_write_vectored(cx, bufs)
@@ -291,7 +302,10 @@ impl AsyncWrite for &TcpStream {
     }
 }
 
-impl AsyncRead for TcpStream {
+impl<S: StreamSocket> AsyncRead for SocketStream<S>
+where
+    for<'a> &'a S: Read,
+{
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut &*self).poll_read(cx, buf)
     }
@@ -299,13 +313,16 @@ impl AsyncRead for TcpStream {
     fn poll_read_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bufs: &mut [io::IoSliceMut<'_>],
+        bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut &*self).poll_read_vectored(cx, bufs)
     }
 }
 
-impl AsyncWrite for TcpStream {
+impl<S: StreamSocket> AsyncWrite for SocketStream<S>
+where
+    for<'a> &'a S: Write,
+{
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut &*self).poll_write(cx, buf)
     }
@@ -313,7 +330,7 @@ impl AsyncWrite for TcpStream {
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
+        bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut &*self).poll_write_vectored(cx, bufs)
     }
@@ -327,14 +344,15 @@ impl AsyncWrite for TcpStream {
     }
 }
 
-impl AsFd for TcpStream {
+impl<S: AsFd> AsFd for SocketStream<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.source.get_ref().as_fd()
     }
 }
 
-impl fmt::Debug for TcpStream {
+impl<S: fmt::Debug> fmt::Debug for SocketStream<S> {
+    /// As the standard library's socket, which shows the addresses.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TcpStream").field(self.source.get_ref()).finish()
+        self.source.get_ref().fmt(f)
     }
 }

@@ -1,10 +1,13 @@
 //! The handle to a loop, and how code finds the loop that it runs on.
 
 use super::{driver::try_with_driver, state::LoopState};
-use crate::task::{Task, TaskRef};
+use crate::{
+    net::Resolver,
+    task::{Task, TaskRef},
+};
 use aioli_executor::{Context, Handle, Unhandled, UnhandledError, no_loop};
 use aioli_sync::{Exception, Promise, PromiseLoop};
-use std::{fmt, future::Future, sync::Arc, time::Instant};
+use std::{fmt, future::Future, mem, sync::Arc, time::Instant};
 
 /// A handle to an event loop: cloneable, and good from any thread.
 ///
@@ -101,6 +104,17 @@ impl EventLoop {
     /// Tells the exception handler of something. As `loop.call_exception_handler()`.
     pub fn call_exception_handler(&self, error: UnhandledError) {
         self.0.report(error);
+    }
+
+    /// Has `resolver` find the addresses of names, for look-ups that begin from now on.
+    pub fn set_resolver(&self, resolver: impl Resolver) {
+        let mut current: Arc<dyn Resolver> = Arc::new(resolver);
+        mem::swap(&mut *self.1.resolver.lock(), &mut current);
+        // The old one, which is somebody else's code, is dropped here, without the lock.
+    }
+
+    pub(crate) fn resolver(&self) -> Arc<dyn Resolver> {
+        self.1.resolver.lock().clone()
     }
 
     /// A promise whose callbacks are called soon, by this loop, and whose exception goes to the

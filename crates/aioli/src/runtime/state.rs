@@ -2,7 +2,10 @@
 //! handle.
 
 use super::{call_later::Pending, clock::Clock, main_task::MainTask, signal_handlers::SignalHandlers, watch::Watches};
+use crate::{net::Resolver, process::Children};
+use aioli_primitives::sync::Mutex;
 use aioli_reactor::Reactor;
+use std::sync::Arc;
 
 pub(crate) struct LoopState {
     pub(super) clock: Clock,
@@ -12,10 +15,13 @@ pub(crate) struct LoopState {
     pub(super) signal_handlers: SignalHandlers,
     pub(super) watches: Watches,
     pub(super) main: MainTask,
+    pub(super) resolver: Mutex<Arc<dyn Resolver>>,
+    /// The child processes that are running.
+    pub(crate) children: Arc<Children>,
 }
 
 impl LoopState {
-    pub(super) fn new(clock: Clock, reactor: Reactor) -> Self {
+    pub(super) fn new(clock: Clock, reactor: Reactor, resolver: Arc<dyn Resolver>) -> Self {
         Self {
             clock,
             reactor,
@@ -23,6 +29,8 @@ impl LoopState {
             signal_handlers: SignalHandlers::default(),
             watches: Watches::default(),
             main: MainTask::default(),
+            resolver: Mutex::new(resolver),
+            children: Arc::default(),
         }
     }
 }

@@ -1,15 +1,25 @@
 //! Bytes that have arrived and were not asked for yet. Knows no socket: whoever has bytes puts them into
 //! [`room`](Buffer::room).
 //!
-//! One allocation, made when the first byte is expected and given back when it was large and has become empty:
 //! `storage[start..end]` is the data, what is behind it is room. Data moves to the front only when at least as much
 //! has been taken, so that each byte is moved once on average at most.
+//!
+//! A buffer that waits for its first byte has no storage: thousands of idle connections cost nothing here. Storage of the usual size
+//! comes from a few spare pieces that each thread keeps, which are not cleared again and again.
+
+use memchr::{memchr, memmem};
+use std::{cell::RefCell, mem};
 
 /// The least room for a read; also the size from which on a read may as well go to its destination directly.
 pub(super) const CHUNK: usize = 8 * 1024;
 
-/// What an empty buffer may keep allocated.
-const KEPT: usize = 128 * 1024;
+/// How many spare pieces of storage a thread keeps.
+const SPARES: usize = 16;
+
+thread_local! {
+    /// Storage of the length [`CHUNK`].
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
 
 #[derive(Default)]
 pub(super) struct Buffer {
@@ -31,8 +41,10 @@ impl Buffer {
                 self.end -= self.start;
                 self.start = 0;
             }
-            if self.storage.len() - self.end < CHUNK {
-                self.storage.resize((2 * self.storage.len()).max(CHUNK), 0);
+            if self.storage.is_empty() {
+                self.storage = spare();
+            } else if self.storage.len() - self.end < CHUNK {
+                self.storage.resize(2 * self.storage.len(), 0);
             }
         }
         &mut self.storage[self.end..]
@@ -53,22 +65,38 @@ impl Buffer {
         assert!(self.start <= self.end, "more bytes consumed than there are");
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
-            if self.storage.len() > KEPT {
-                self.storage = Vec::new();
-            }
         }
     }
 
-    /// Removes and gives the first `count` bytes.
-    pub(super) fn take(&mut self, count: usize) -> Vec<u8> {
-        let taken = self.data()[..count].to_vec();
-        self.consume(count);
-        taken
+    /// Gives the storage back, if there is no data in it.
+    pub(super) fn release(&mut self) {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+            give_back(mem::take(&mut self.storage));
+        }
     }
+}
 
-    /// Removes and gives everything.
-    pub(super) fn take_all(&mut self) -> Vec<u8> {
-        self.take(self.end - self.start)
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        give_back(mem::take(&mut self.storage));
+    }
+}
+
+fn spare() -> Vec<u8> {
+    let spare = SPARE.try_with(|spare| spare.borrow_mut().pop());
+    spare.ok().flatten().unwrap_or_else(|| vec![0; CHUNK])
+}
+
+fn give_back(storage: Vec<u8>) {
+    if storage.len() == CHUNK {
+        // At the end of a thread there is nowhere to put it.
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < SPARES {
+                spare.push(storage);
+            }
+        });
     }
 }
 
@@ -76,8 +104,8 @@ impl Buffer {
 pub(super) fn find(data: &[u8], separator: &[u8], from: usize) -> Option<usize> {
     let rest = &data[from..];
     let found = match separator {
-        [byte] => rest.iter().position(|other| other == byte),
-        _ => rest.windows(separator.len()).position(|window| window == separator),
+        [byte] => memchr(*byte, rest),
+        _ => memmem::find(rest, separator),
     };
     found.map(|at| from + at)
 }
@@ -96,26 +124,41 @@ mod tests {
     #[test]
     fn bytes_come_out_as_they_went_in_whatever_the_pieces() {
         let mut expected = Vec::new();
-        let mut got = Vec::new();
+        let mut got: Vec<u8> = Vec::new();
         let mut buffer = Buffer::default();
         for round in 0..2000_usize {
             let piece: Vec<u8> = (0..round * 37 % 3000).map(|n| (n + round) as u8).collect();
             put(&mut buffer, &piece);
             expected.extend(piece);
             let count = (round * 53 % 3500).min(buffer.data().len());
-            got.extend(buffer.take(count));
+            got.extend(&buffer.data()[..count]);
+            buffer.consume(count);
         }
-        got.extend(buffer.take_all());
+        got.extend(buffer.data());
+        buffer.consume(buffer.data().len());
         assert!(got == expected);
         assert!(buffer.data().is_empty());
     }
 
     #[test]
-    fn an_empty_buffer_that_was_large_gives_its_memory_back() {
+    fn an_empty_buffer_gives_its_storage_back() {
+        for length in [1, 4 * CHUNK] {
+            let mut buffer = Buffer::default();
+            put(&mut buffer, &vec![1; length]);
+            buffer.release();
+            assert_eq!(buffer.data().len(), length);
+            buffer.consume(length);
+            buffer.release();
+            assert_eq!(buffer.storage.capacity(), 0);
+        }
+    }
+
+    #[test]
+    fn storage_is_used_again() {
         let mut buffer = Buffer::default();
-        put(&mut buffer, &vec![1; 4 * KEPT]);
-        buffer.consume(4 * KEPT);
-        assert_eq!(buffer.storage.capacity(), 0);
+        let first = buffer.room().as_ptr();
+        buffer.release();
+        assert_eq!(buffer.room().as_ptr(), first);
     }
 
     #[test]

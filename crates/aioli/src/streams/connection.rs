@@ -1,74 +1,268 @@
-//! The socket that a reader and a writer share. It is closed when the last of them, and what the writer left to be sent,
-//! are gone; only then does a server that waits for its connections count it as over.
+//! What a reader, a writer and what is left to be sent share: a wire, and the outbox in front of it. The wire is dropped, which closes it,
+//! when the last of them is gone; only then does a server that waits for its connections count it as over.
 
-use super::{StreamReader, StreamWriter, server::Guest};
-use crate::net::{TcpStream, ToAddresses};
-use aioli_primitives::sync::Arc;
-use std::{io, net::SocketAddr};
+use super::{
+    StreamReader, StreamWriter,
+    changes::Changes,
+    errors::repeat,
+    flusher::Flusher,
+    outbox::{Ending, Job, Outbox},
+    server::Guest,
+    wire::Wire,
+};
+use crate::{runtime::EventLoop, task::poll_budget};
+use aioli_primitives::sync::{Mutex, MutexGuard};
+use std::{
+    fmt,
+    future::poll_fn,
+    io,
+    net::Shutdown,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
-/// Connects, and gives the connection as a reader and a writer. As `asyncio.open_connection()`.
-///
-/// Small writes are sent at once (`TCP_NODELAY`), as in asyncio.
-///
-/// ```
-/// use aioli::{StreamReader, StreamWriter};
-///
-/// # aioli::run(async {
-/// async fn shout(mut reader: StreamReader, writer: StreamWriter) {
-///     while let Ok(line @ [_, ..]) = reader.readline().await.as_deref() {
-///         writer.write(&line.to_ascii_uppercase());
-///         if writer.drain().await.is_err() {
-///             return;
-///         }
-///     }
-/// }
-/// let server = aioli::start_server(shout, "127.0.0.1:0").await?;
-///
-/// let (mut reader, writer) = aioli::open_connection(server.local_addr()).await?;
-/// writer.write(b"hello\n");
-/// assert_eq!(reader.readline().await?, b"HELLO\n");
-/// writer.close();
-/// # std::io::Result::Ok(())
-/// # }).unwrap();
-/// ```
-///
-/// # Errors
-///
-/// Those of [`TcpStream::connect`].
-///
-/// # Panics
-///
-/// If no event loop runs on this thread.
-///
-/// # Cancel safety
-///
-/// Dropping it gives the attempt up.
-pub async fn open_connection(addresses: impl ToAddresses) -> io::Result<(StreamReader, StreamWriter)> {
-    let stream = TcpStream::connect(addresses).await?;
-    Ok(Connection::open(stream, None))
-}
-
-/// A socket, and for a server's connection its place among the guests.
-pub(super) struct Connection {
+/// One connection, in several hands. [`Outbox`] says who may send when.
+pub(crate) struct Connection {
     /// Before `guest`, so that it is closed before the server hears of it.
-    pub(super) stream: TcpStream,
-    _guest: Option<Guest>,
+    pub(super) wire: Arc<dyn Wire>,
+    /// Its place in a server.
+    guest: Option<Arc<Guest>>,
+    pub(super) event_loop: EventLoop,
+    outbox: Mutex<Outbox>,
+    /// Of the outbox: drained, all sent, ended, failed.
+    changes: Changes,
 }
 
 impl Connection {
-    /// Takes the socket into a reader's and a writer's hands.
-    pub(super) fn open(stream: TcpStream, guest: Option<Guest>) -> (StreamReader, StreamWriter) {
-        // A connection that the peer has reset already may refuse; reading will tell.
-        let _ = stream.set_nodelay(true);
-        let connection = Arc::new(Self { stream, _guest: guest });
-        (StreamReader::new(connection.clone()), StreamWriter::new(connection))
+    pub(crate) fn new(wire: Arc<dyn Wire>, guest: Option<Arc<Guest>>) -> Arc<Self> {
+        let connection = Arc::new(Self {
+            wire,
+            guest,
+            event_loop: EventLoop::current(),
+            outbox: Mutex::default(),
+            changes: Changes::default(),
+        });
+        if let Some(guest) = &connection.guest {
+            guest.is_connected(&connection);
+        }
+        connection
     }
 
-    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.local_addr()
+    /// A new connection, as a reader and a writer.
+    pub(super) fn open(wire: Arc<dyn Wire>, guest: Option<Arc<Guest>>, limit: usize) -> (StreamReader, StreamWriter) {
+        let connection = Self::new(wire, guest);
+        (
+            StreamReader::new(connection.clone(), limit),
+            StreamWriter::new(connection),
+        )
     }
 
-    pub(super) fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.stream.peer_addr()
+    #[cfg(feature = "tls")]
+    pub(super) fn guest(&self) -> Option<Arc<Guest>> {
+        self.guest.clone()
+    }
+
+    /// Sends `bytes` now as far as the wire takes them, and later for the rest.
+    pub(crate) fn write(this: &Arc<Self>, bytes: &[u8]) {
+        let mut outbox = this.outbox.lock();
+        if !outbox.takes_more() || bytes.is_empty() {
+            return;
+        }
+        let sent = if outbox.is_idle() {
+            this.wire.try_write(bytes)
+        } else {
+            Ok(0)
+        };
+        let rest = match sent {
+            Ok(count) => &bytes[count..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => bytes,
+            Err(error) => {
+                outbox.fail(error);
+                this.announce(outbox);
+                return;
+            }
+        };
+        if rest.is_empty() && !this.wire.needs_flush() {
+            return;
+        }
+        if outbox.keep(rest) {
+            // A loop that is closing drops the flusher here and now, and that takes the lock.
+            drop(outbox);
+            Flusher::new(this.clone()).wait();
+        }
+    }
+
+    /// Asks for an end, once everything is sent.
+    pub(crate) fn end(this: &Arc<Self>, ending: Ending) {
+        if this.outbox.lock().ask(ending) {
+            Flusher::new(this.clone()).start();
+        }
+    }
+
+    /// Ends everything now. What is unsent is lost.
+    pub(crate) fn abort(&self) {
+        let mut outbox = self.outbox.lock();
+        outbox.abort();
+        self.wire.close();
+        self.announce(outbox);
+    }
+
+    /// Gives the wire to somebody else: this connection is over, and leaves the wire alone.
+    #[cfg(feature = "tls")]
+    pub(super) fn hand_over(&self) -> Arc<dyn Wire> {
+        self.outbox.lock().abort();
+        self.wire.clone()
+    }
+
+    pub(crate) fn asked(&self) -> Ending {
+        self.outbox.lock().asked()
+    }
+
+    pub(crate) fn unsent(&self) -> usize {
+        self.outbox.lock().unsent()
+    }
+
+    /// The low and the high mark.
+    pub(crate) fn limits(&self) -> (usize, usize) {
+        self.outbox.lock().limits()
+    }
+
+    #[track_caller]
+    pub(crate) fn set_limits(&self, low: Option<usize>, high: Option<usize>) {
+        let mut outbox = self.outbox.lock();
+        if outbox.set_limits(low, high) {
+            self.announce(outbox);
+        }
+    }
+
+    /// Waits until little enough is unsent for more to be written.
+    pub(super) async fn drained(&self) -> io::Result<()> {
+        poll_fn(poll_budget).await;
+        self.until(|outbox| !outbox.is_paused()).await?;
+        if self.outbox.lock().written_late() {
+            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "written to after the end"));
+        }
+        Ok(())
+    }
+
+    /// Waits until everything that was written is sent.
+    #[cfg(feature = "tls")]
+    pub(super) async fn all_sent(&self) -> io::Result<()> {
+        self.until(Outbox::is_idle).await
+    }
+
+    /// Waits until the end has come.
+    pub(super) async fn ended(&self, ending: Ending) -> io::Result<()> {
+        self.until(|outbox| outbox.carried_out() >= ending).await
+    }
+
+    async fn until(&self, ready: impl Fn(&Outbox) -> bool) -> io::Result<()> {
+        let now = self.outbox.lock().look(&ready);
+        match now {
+            Some(result) => result,
+            None => self.changes.until(|| self.outbox.lock().look(&ready)).await,
+        }
+    }
+
+    /// Ready when the end has come.
+    pub(super) fn poll_ended(&self, cx: &mut Context<'_>, ending: Ending) -> Poll<io::Result<()>> {
+        self.poll_until(cx, |outbox| outbox.carried_out() >= ending)
+    }
+
+    /// Sends from `buf` directly, after everything that was written before. For one caller at a time, while nobody else
+    /// writes.
+    pub(super) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_until(cx, Outbox::is_idle))?;
+        if self.asked() > Ending::Nothing {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let result = ready!(self.wire.poll_write(cx, buf));
+        if let Err(error) = &result {
+            self.fail(repeat(error));
+        }
+        Poll::Ready(result)
+    }
+
+    /// Ready when everything that was written is the system's.
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_until(cx, Outbox::is_idle))?;
+        self.wire.poll_flush(cx)
+    }
+
+    /// Ready when the outbox is as `ready` says, or has failed. The last to call this is woken at the next change.
+    fn poll_until(&self, cx: &mut Context<'_>, ready: impl FnOnce(&Outbox) -> bool) -> Poll<io::Result<()>> {
+        // A waker's clone and drop may be anybody's code, so they are not called with the lock.
+        let waker = cx.waker().clone();
+        let mut outbox = self.outbox.lock();
+        if let Some(result) = outbox.look(ready) {
+            drop(outbox);
+            return Poll::Ready(result);
+        }
+        let before = outbox.poller.replace(waker);
+        drop(outbox);
+        drop(before);
+        Poll::Pending
+    }
+
+    /// The flusher has sent some more of what it took.
+    pub(super) fn has_sent(&self, left: usize) {
+        let mut outbox = self.outbox.lock();
+        if outbox.sent(left) {
+            self.announce(outbox);
+        }
+    }
+
+    /// What the flusher does next.
+    pub(super) fn next_job(&self) -> Job {
+        self.outbox.lock().next_job(self.wire.needs_flush())
+    }
+
+    /// The flusher has retired.
+    pub(super) fn all_is_sent(&self) {
+        self.announce(self.outbox.lock());
+    }
+
+    /// The flusher carries an end out.
+    pub(super) fn poll_end(&self, cx: &mut Context<'_>, ending: Ending) -> Poll<()> {
+        let how = match ending {
+            Ending::Everything => Shutdown::Both,
+            _ => Shutdown::Write,
+        };
+        // The connection may be gone, which is as good.
+        let _ = ready!(self.wire.poll_end(cx, how));
+        self.outbox.lock().has_ended(ending);
+        Poll::Ready(())
+    }
+
+    pub(super) fn fail(&self, error: io::Error) {
+        let mut outbox = self.outbox.lock();
+        outbox.fail(error);
+        self.announce(outbox);
+    }
+
+    /// Tells those who wait.
+    fn announce(&self, mut outbox: MutexGuard<'_, Outbox>) {
+        let poller = outbox.poller.take();
+        drop(outbox);
+        let told = catch_unwind(AssertUnwindSafe(|| self.changes.announce()));
+        if let Some(waker) = poller {
+            waker.wake();
+        }
+        if let Err(payload) = told {
+            // Of a foreign waker; everybody has been told all the same.
+            resume_unwind(payload);
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outbox = self.outbox.lock();
+        f.debug_struct("Connection")
+            .field("wire", &self.wire)
+            .field("unsent", &outbox.unsent())
+            .field("ending", &outbox.asked())
+            .finish()
     }
 }

@@ -53,4 +53,7 @@ pub struct ExtraInfo {
     pub sockname: Option<Address>,
     /// The address of the other end.
     pub peername: Option<Address>,
+    /// What the two ends have agreed on, if the connection speaks TLS.
+    #[cfg(feature = "tls")]
+    pub tls: Option<crate::tls::TlsInfo>,
 }

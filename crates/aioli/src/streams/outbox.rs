@@ -1,84 +1,211 @@
-//! Bytes that were written and not sent yet, and the task that sends them.
-//!
-//! A write tries to send at once. Only what the system does not take goes into the buffer, and only then is there a
-//! *flusher*: a task of the loop's that sends the buffer and ends. So a connection whose peer keeps up has neither buffer
-//! nor task, and a writer that is closed or dropped delivers what it has, because the flusher owns a share of the
-//! connection.
+//! What is written to a connection and not sent yet: the state, and what is to be done next. Knows no socket.
 //!
 //! # Who sends
 //!
-//! The order of the bytes is kept by one rule: while there is a flusher, it alone sends. It takes the whole buffer and
-//! sends it with the lock released; whoever writes meanwhile fills the next one. It retires, under the lock, when it finds
-//! the buffer empty. Without a flusher everything is sent, and the next write may go to the socket itself.
+//! The order of the bytes is kept by one rule: while there is a *flusher*, it alone sends. Without a flusher everything is sent
+//! and flushed and every end that was asked for has come, and the next write may go to the wire itself. The flusher asks what is
+//! [next](Outbox::next_job) until that is nothing; in that same step, under the lock, it retires.
 //!
 //! # The end
 //!
-//! What was asked for (the end of writing, or of the connection) is carried out when everything is sent: at once, or by
-//! the flusher as it retires. After a failure nothing more is sent, what was buffered is gone, and everybody who waits is
-//! told the same error.
+//! What was asked for (the end of writing, or of the connection) is carried out when everything is sent. After a failure nothing
+//! more is sent, what was buffered is gone, and everybody who waits is told the same error. An abort is no failure: what was
+//! buffered is gone, too, but that is what was asked for.
 
-use super::{changes::Changes, connection::Connection, errors::repeat};
-use crate::{runtime::EventLoop, task::poll_budget};
-use aioli_primitives::sync::{Arc, Mutex, MutexGuard};
-use futures_io::AsyncWrite;
-use std::{
-    future::poll_fn,
-    io,
-    net::Shutdown,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    pin::Pin,
-    task::{Context, Poll, Waker, ready},
-};
+use super::errors::repeat;
+use std::{io, mem, task::Waker};
 
 /// With more bytes than this unsent, `drain` begins to wait.
 const HIGH_WATER: usize = 64 * 1024;
 
-/// With this many bytes or fewer unsent, `drain` waits no longer.
-const LOW_WATER: usize = 16 * 1024;
-
-pub(super) struct Outbox {
-    pub(super) connection: Arc<Connection>,
-    event_loop: EventLoop,
-    state: Mutex<State>,
-    /// Drained, all sent, ended, failed.
-    changes: Changes,
-}
-
-#[derive(Default)]
-struct State {
-    /// Written, and nobody sends it yet.
-    buffer: Vec<u8>,
-    /// How much of what the flusher has taken it has not sent.
-    in_flight: usize,
-    /// There is a flusher.
-    flushing: bool,
-    /// Above the high mark, and not at the low one since.
-    paused: bool,
-    asked: Ending,
-    carried_out: Ending,
-    failure: Option<io::Error>,
-    /// Something was written after the end, and lost.
-    written_late: bool,
-    /// The last to call one of the `poll_` functions in vain.
-    poller: Option<Waker>,
-}
+/// How many times the low mark goes into the high one.
+const RATIO: usize = 4;
 
 /// How much of a connection has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     #[default]
     Nothing,
     Writing,
     Everything,
 }
 
-impl State {
-    fn unsent(&self) -> usize {
+/// Bytes on their way out.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    /// Written, and nobody sends it yet.
+    buffer: Vec<u8>,
+    /// How much of what the flusher has taken it has not sent.
+    in_flight: usize,
+    /// There is a flusher.
+    flushing: bool,
+    low: usize,
+    high: usize,
+    /// Above the high mark, and not at the low one since.
+    paused: bool,
+    asked: Ending,
+    carried_out: Ending,
+    aborted: bool,
+    failure: Option<io::Error>,
+    /// Something was written after the end, and lost.
+    written_late: bool,
+    /// The last to call one of the `poll_` functions in vain.
+    pub(super) poller: Option<Waker>,
+}
+
+/// What a flusher does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Job {
+    Send(Vec<u8>),
+    Flush,
+    /// Carries out that end, which is not nothing.
+    End(Ending),
+    /// There is no flusher any more.
+    Retire,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self {
+            buffer: Vec::new(),
+            in_flight: 0,
+            flushing: false,
+            low: HIGH_WATER / RATIO,
+            high: HIGH_WATER,
+            paused: false,
+            asked: Ending::Nothing,
+            carried_out: Ending::Nothing,
+            aborted: false,
+            failure: None,
+            written_late: false,
+            poller: None,
+        }
+    }
+}
+
+impl Outbox {
+    /// Whether bytes are taken at all. Those that come after the end are noted.
+    pub(super) fn takes_more(&mut self) -> bool {
+        let ended = self.asked > Ending::Nothing;
+        self.written_late |= ended;
+        !ended && self.failure.is_none()
+    }
+
+    /// Whether the caller may send to the wire itself.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.flushing
+    }
+
+    /// Keeps bytes for the flusher. Gives whether there is to be a new one, and that is the caller.
+    pub(super) fn keep(&mut self, bytes: &[u8]) -> bool {
+        self.buffer.extend_from_slice(bytes);
+        self.paused |= self.unsent() > self.high;
+        !mem::replace(&mut self.flushing, true)
+    }
+
+    /// Asks for an end, once everything is sent. Gives whether there is to be a new flusher, and that is the caller.
+    pub(super) fn ask(&mut self, ending: Ending) -> bool {
+        self.asked = self.asked.max(ending);
+        self.asked > self.carried_out && !mem::replace(&mut self.flushing, true)
+    }
+
+    /// What the flusher does next; `unflushed`: the wire has something left. Retired is who gets nothing to do.
+    pub(super) fn next_job(&mut self, unflushed: bool) -> Job {
+        self.in_flight = 0;
+        if !self.buffer.is_empty() {
+            self.in_flight = self.buffer.len();
+            return Job::Send(mem::take(&mut self.buffer));
+        }
+        if unflushed && self.failure.is_none() && !self.aborted {
+            return Job::Flush;
+        }
+        if self.asked > self.carried_out {
+            return Job::End(self.asked);
+        }
+        self.flushing = false;
+        Job::Retire
+    }
+
+    /// The flusher has sent some more of what it took. Gives whether those who wait to write are to be told.
+    pub(super) fn sent(&mut self, left: usize) -> bool {
+        self.in_flight = left;
+        self.resume()
+    }
+
+    fn resume(&mut self) -> bool {
+        let resumed = self.paused && self.unsent() <= self.low;
+        self.paused &= !resumed;
+        resumed
+    }
+
+    /// An end has come.
+    pub(super) fn has_ended(&mut self, ending: Ending) {
+        self.carried_out = self.carried_out.max(ending);
+    }
+
+    /// The first failure counts.
+    pub(super) fn fail(&mut self, error: io::Error) {
+        if !self.aborted {
+            self.failure.get_or_insert(error);
+        }
+        self.forget();
+    }
+
+    /// Everything has ended, and what was not sent is lost.
+    pub(super) fn abort(&mut self) {
+        self.aborted = true;
+        self.asked = Ending::Everything;
+        self.carried_out = Ending::Everything;
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        self.buffer = Vec::new();
+        self.in_flight = 0;
+        self.paused = false;
+    }
+
+    pub(super) fn unsent(&self) -> usize {
         self.buffer.len() + self.in_flight
     }
 
+    pub(super) fn asked(&self) -> Ending {
+        self.asked
+    }
+
+    pub(super) fn carried_out(&self) -> Ending {
+        self.carried_out
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    pub(super) fn written_late(&self) -> bool {
+        self.written_late
+    }
+
+    /// The low and the high mark.
+    pub(super) fn limits(&self) -> (usize, usize) {
+        (self.low, self.high)
+    }
+
+    /// Sets the marks, each from the other if it is not given. Gives whether those who wait to write are to be told.
+    #[track_caller]
+    pub(super) fn set_limits(&mut self, low: Option<usize>, high: Option<usize>) -> bool {
+        let high = high.unwrap_or_else(|| low.map_or(HIGH_WATER, |low| low.saturating_mul(RATIO)));
+        let low = low.unwrap_or(high / RATIO);
+        assert!(
+            low <= high,
+            "the low mark, {low}, is above the high mark, {high}: writing would never be resumed"
+        );
+        (self.low, self.high) = (low, high);
+        self.paused |= self.unsent() > high;
+        self.resume()
+    }
+
     /// What those who wait for this are told; `None`: to wait on.
-    fn look(&self, ready: impl FnOnce(&State) -> bool) -> Option<io::Result<()>> {
+    pub(super) fn look(&self, ready: impl FnOnce(&Self) -> bool) -> Option<io::Result<()>> {
         match &self.failure {
             Some(error) => Some(Err(repeat(error))),
             None => ready(self).then_some(Ok(())),
@@ -86,223 +213,56 @@ impl State {
     }
 }
 
-impl Outbox {
-    pub(super) fn new(connection: Arc<Connection>) -> Arc<Self> {
-        Arc::new(Self {
-            connection,
-            event_loop: EventLoop::current(),
-            state: Mutex::default(),
-            changes: Changes::default(),
-        })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flusher_sends_flushes_ends_and_retires() {
+        let mut outbox = Outbox::default();
+        assert!(outbox.keep(b"one"), "the first needs a flusher");
+        assert!(!outbox.keep(b"two"), "there is one");
+        assert!(!outbox.ask(Ending::Writing));
+        assert_eq!(outbox.next_job(true), Job::Send(b"onetwo".to_vec()));
+        assert_eq!(outbox.unsent(), 6);
+        assert_eq!(outbox.next_job(true), Job::Flush);
+        assert_eq!(outbox.next_job(false), Job::End(Ending::Writing));
+        outbox.has_ended(Ending::Writing);
+        assert_eq!(outbox.next_job(false), Job::Retire);
+        assert!(outbox.is_idle());
+        assert!(!outbox.ask(Ending::Writing), "that has been");
+        assert!(outbox.ask(Ending::Everything));
     }
 
-    /// Sends `bytes` now as far as the system takes them, and later for the rest.
-    pub(super) fn write(this: &Arc<Self>, bytes: &[u8]) {
-        let mut state = this.state.lock();
-        if state.asked > Ending::Nothing {
-            state.written_late = true;
-            return;
-        }
-        if state.failure.is_some() || bytes.is_empty() {
-            return;
-        }
-        let sent = if state.flushing {
-            Ok(0)
-        } else {
-            this.connection.stream.try_write(bytes)
-        };
-        let rest = match sent {
-            Ok(count) => &bytes[count..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => bytes,
-            Err(error) => {
-                this.fail_locked(state, error);
-                return;
-            }
-        };
-        if rest.is_empty() {
-            return;
-        }
-        state.buffer.extend_from_slice(rest);
-        state.paused |= state.unsent() > HIGH_WATER;
-        if !std::mem::replace(&mut state.flushing, true) {
-            // A loop that is closing drops the flusher here and now, and that takes the lock.
-            drop(state);
-            this.event_loop.create_task(Flusher::new(this.clone()).run()).detach();
-        }
+    #[test]
+    fn writing_is_paused_above_the_high_mark_and_resumed_at_the_low_one() {
+        let mut outbox = Outbox::default();
+        outbox.set_limits(None, Some(40));
+        assert_eq!(outbox.limits(), (10, 40));
+        outbox.keep(&[0; 40]);
+        assert!(!outbox.is_paused());
+        outbox.keep(&[0]);
+        assert!(outbox.is_paused());
+        outbox.next_job(false);
+        assert!(!outbox.sent(11));
+        assert!(outbox.is_paused());
+        assert!(outbox.sent(10));
+        assert!(!outbox.is_paused());
+        outbox.set_limits(Some(3), None);
+        assert_eq!(outbox.limits(), (3, 12));
+        outbox.set_limits(None, None);
+        assert_eq!(outbox.limits(), (HIGH_WATER / 4, HIGH_WATER));
     }
 
-    /// Asks for an end, once everything is sent.
-    pub(super) fn end(&self, ending: Ending) {
-        let mut state = self.state.lock();
-        state.asked = state.asked.max(ending);
-        self.carry_out(state);
-    }
-
-    pub(super) fn asked(&self) -> Ending {
-        self.state.lock().asked
-    }
-
-    pub(super) fn unsent(&self) -> usize {
-        self.state.lock().unsent()
-    }
-
-    /// Waits until little enough is unsent for more to be written.
-    pub(super) async fn drained(&self) -> io::Result<()> {
-        poll_fn(poll_budget).await;
-        self.until(|state| !state.paused).await?;
-        if self.state.lock().written_late {
-            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "written to after the end"));
-        }
-        Ok(())
-    }
-
-    /// Waits until the end has come.
-    pub(super) async fn ended(&self, ending: Ending) -> io::Result<()> {
-        self.until(|state| state.carried_out >= ending).await
-    }
-
-    async fn until(&self, ready: impl Fn(&State) -> bool) -> io::Result<()> {
-        self.changes.until(|| self.state.lock().look(&ready)).await
-    }
-
-    /// Ready when everything is sent.
-    pub(super) fn poll_sent(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_until(cx, |state| !state.flushing)
-    }
-
-    /// Ready when the end has come.
-    pub(super) fn poll_ended(&self, cx: &mut Context<'_>, ending: Ending) -> Poll<io::Result<()>> {
-        self.poll_until(cx, |state| state.carried_out >= ending)
-    }
-
-    /// Sends from `buf` directly, after everything that was written before. For one caller at a time, while nobody else
-    /// writes.
-    pub(super) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_sent(cx))?;
-        if self.asked() > Ending::Nothing {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let result = ready!(Pin::new(&mut &self.connection.stream).poll_write(cx, buf));
-        if let Err(error) = &result {
-            self.fail(repeat(error));
-        }
-        Poll::Ready(result)
-    }
-
-    fn poll_until(&self, cx: &mut Context<'_>, ready: impl FnOnce(&State) -> bool) -> Poll<io::Result<()>> {
-        // A waker's clone and drop may be anybody's code, so they are not called with the lock.
-        let waker = cx.waker().clone();
-        let mut state = self.state.lock();
-        if let Some(result) = state.look(ready) {
-            return Poll::Ready(result);
-        }
-        let before = state.poller.replace(waker);
-        drop(state);
-        drop(before);
-        Poll::Pending
-    }
-
-    /// Tells those who wait.
-    fn announce(&self, mut state: MutexGuard<'_, State>) {
-        let poller = state.poller.take();
-        drop(state);
-        let told = catch_unwind(AssertUnwindSafe(|| self.changes.announce()));
-        if let Some(waker) = poller {
-            waker.wake();
-        }
-        if let Err(payload) = told {
-            // Of a foreign waker; everybody has been told all the same.
-            resume_unwind(payload);
-        }
-    }
-
-    /// The flusher takes what is to be sent; `None`: it retires.
-    fn take(&self) -> Option<Vec<u8>> {
-        let mut state = self.state.lock();
-        if state.buffer.is_empty() {
-            state.flushing = false;
-            self.carry_out(state);
-            return None;
-        }
-        state.in_flight = state.buffer.len();
-        Some(std::mem::take(&mut state.buffer))
-    }
-
-    /// The flusher sends what it has taken.
-    async fn send(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let count = poll_fn(|cx| Pin::new(&mut &self.connection.stream).poll_write(cx, rest)).await?;
-            rest = &rest[count..];
-            let mut state = self.state.lock();
-            state.in_flight = rest.len();
-            if state.paused && state.unsent() <= LOW_WATER {
-                state.paused = false;
-                self.announce(state);
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends what was asked to be ended, if everything is sent, and tells those who wait for either.
-    fn carry_out(&self, mut state: MutexGuard<'_, State>) {
-        if state.flushing {
-            return;
-        }
-        if state.asked > state.carried_out {
-            // The connection may be gone, which is as good.
-            let _ = self.connection.stream.shutdown(match state.asked {
-                Ending::Everything => Shutdown::Both,
-                _ => Shutdown::Write,
-            });
-            state.carried_out = state.asked;
-        }
-        self.announce(state);
-    }
-
-    fn fail(&self, error: io::Error) {
-        self.fail_locked(self.state.lock(), error);
-    }
-
-    /// The first failure counts.
-    fn fail_locked(&self, mut state: MutexGuard<'_, State>, error: io::Error) {
-        state.failure.get_or_insert(error);
-        state.buffer = Vec::new();
-        state.in_flight = 0;
-        state.paused = false;
-        self.announce(state);
-    }
-}
-
-/// Sends an outbox's buffer until it is empty.
-struct Flusher {
-    outbox: Arc<Outbox>,
-    retired: bool,
-}
-
-impl Flusher {
-    fn new(outbox: Arc<Outbox>) -> Self {
-        Self { outbox, retired: false }
-    }
-
-    async fn run(mut self) {
-        while let Some(bytes) = self.outbox.take() {
-            if let Err(error) = self.outbox.send(&bytes).await {
-                self.outbox.fail(error);
-            }
-        }
-        self.retired = true;
-    }
-}
-
-impl Drop for Flusher {
-    fn drop(&mut self) {
-        if !self.retired {
-            let error = io::Error::new(
-                io::ErrorKind::ConnectionAborted,
-                "the event loop ended before all was sent",
-            );
-            self.outbox.fail(error);
-        }
+    #[test]
+    fn an_abort_is_no_failure() {
+        let mut outbox = Outbox::default();
+        outbox.keep(b"lost");
+        outbox.abort();
+        outbox.fail(io::ErrorKind::BrokenPipe.into());
+        assert_eq!(outbox.unsent(), 0);
+        let ended = outbox.look(|outbox| outbox.carried_out() == Ending::Everything);
+        assert!(matches!(ended, Some(Ok(()))));
+        assert_eq!(outbox.next_job(true), Job::Retire);
     }
 }

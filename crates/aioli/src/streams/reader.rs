@@ -6,33 +6,57 @@ use super::{
     buffer::{Buffer, CHUNK, find},
     connection::Connection,
     errors::{IncompleteReadError, LimitOverrunError, ReadError, repeat},
+    info::ExtraInfo,
+    wire::Wire,
 };
 use crate::task::poll_budget;
-use aioli_primitives::sync::Arc;
+use futures_core::Stream;
 use futures_io::{AsyncBufRead, AsyncRead};
 use std::{
     fmt,
     future::poll_fn,
     io,
-    net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 /// How long a line, or what is in front of another separator, may be unless the reader is told otherwise.
-const LIMIT: usize = 64 * 1024;
+pub(crate) const LIMIT: usize = 64 * 1024;
 
 /// The reading side of a connection. As `asyncio.StreamReader`.
 ///
 /// It has a buffer of its own, so reading bytes, lines and records may be mixed. An error of the connection is repeated
 /// by every later read, once what had arrived before has been read.
 ///
-/// It also implements `futures-io`'s [`AsyncRead`] and [`AsyncBufRead`].
+/// It is a [`Stream`] of lines, as the reader is an asynchronous iterator in asyncio, and implements `futures-io`'s [`AsyncRead`] and
+/// [`AsyncBufRead`].
+///
+/// ```
+/// use aioli::{StreamReader, StreamWriter, open_connection, start_server};
+/// use futures_lite::StreamExt;
+///
+/// # aioli::run(async {
+/// async fn count(_reader: StreamReader, writer: StreamWriter) {
+///     writer.write(b"one\ntwo\nthree\n");
+/// }
+/// let server = start_server(count, "127.0.0.1:0").await?;
+/// let (mut reader, _writer) = open_connection(server.local_addr()).await?;
+/// assert_eq!(reader.readexactly(3).await?, b"one");
+/// assert_eq!(reader.readline().await?, b"\n");
+/// while let Some(line) = reader.next().await {
+///     print!("{}", String::from_utf8_lossy(&line?));
+/// }
+/// # std::io::Result::Ok(())
+/// # }).unwrap();
+/// ```
 pub struct StreamReader {
     connection: Arc<Connection>,
     buffer: Buffer,
     limit: usize,
     end: End,
+    /// How much of the buffer is known to have no line's end in it.
+    searched: usize,
 }
 
 /// What is known about bytes to come.
@@ -40,19 +64,27 @@ enum End {
     NotYet,
     Reached,
     Failed(io::Error),
+    /// And the stream of lines, which ends with the error, has given it.
+    FailedAndTold(io::Error),
 }
 
 impl StreamReader {
-    pub(super) fn new(connection: Arc<Connection>) -> Self {
+    pub(super) fn new(connection: Arc<Connection>, limit: usize) -> Self {
         Self {
             connection,
             buffer: Buffer::default(),
-            limit: LIMIT,
+            limit,
             end: End::NotYet,
+            searched: 0,
         }
     }
 
-    /// How many bytes there may be in front of a separator; 64 KiB unless [set](Self::set_limit).
+    /// A reader of something that is only read from.
+    pub(crate) fn over(wire: impl Wire + 'static, limit: usize) -> Self {
+        Self::new(Connection::new(Arc::new(wire), None), limit)
+    }
+
+    /// How many bytes there may be in front of a separator; 64 KiB unless it was said otherwise, here or when the connection was made.
     pub fn limit(&self) -> usize {
         self.limit
     }
@@ -91,7 +123,7 @@ impl StreamReader {
     /// No byte is lost when it is dropped.
     pub async fn read_to_eof(&mut self) -> io::Result<Vec<u8>> {
         while self.fill().await? > 0 {}
-        Ok(self.buffer.take_all())
+        Ok(self.take(self.buffer.data().len()))
     }
 
     /// Reads `count` bytes, however large that is.
@@ -110,7 +142,7 @@ impl StreamReader {
                 return Err(self.incomplete(Some(count)));
             }
         }
-        Ok(self.buffer.take(count))
+        Ok(self.take(count))
     }
 
     /// Reads a line, with its `\n`. At the end of the stream it gives what is left, which has none and may be empty.
@@ -124,17 +156,7 @@ impl StreamReader {
     ///
     /// No byte is lost when it is dropped.
     pub async fn readline(&mut self) -> Result<Vec<u8>, ReadError> {
-        match self.readuntil(b"\n").await {
-            Err(ReadError::Incomplete(error)) => Ok(error.partial),
-            Err(ReadError::LimitOverrun(error)) => {
-                let data = self.buffer.data();
-                let line_ends = data.get(error.consumed) == Some(&b'\n');
-                let skipped = if line_ends { error.consumed + 1 } else { data.len() };
-                self.buffer.consume(skipped);
-                Err(ReadError::LimitOverrun(error))
-            }
-            result => result,
-        }
+        poll_fn(|cx| self.poll_readline(cx)).await
     }
 
     /// Reads everything up to `separator`, and it too.
@@ -154,55 +176,124 @@ impl StreamReader {
     ///
     /// No byte is lost when it is dropped.
     pub async fn readuntil(&mut self, separator: impl AsRef<[u8]>) -> Result<Vec<u8>, ReadError> {
-        let separator = separator.as_ref();
-        assert!(!separator.is_empty(), "a separator needs at least one byte");
+        self.readuntil_any(&[separator.as_ref()]).await
+    }
+
+    /// As [`readuntil`](Self::readuntil), up to whichever of the separators ends first. As `readuntil()` with a tuple in asyncio.
+    ///
+    /// ```
+    /// # use aioli::{StreamReader, StreamWriter, open_connection, start_server};
+    /// # aioli::run(async {
+    /// # async fn lines(_reader: StreamReader, writer: StreamWriter) {
+    /// #     writer.write(b"unix\ndos\r\n");
+    /// # }
+    /// # let server = start_server(lines, "127.0.0.1:0").await?;
+    /// # let (mut reader, _writer) = open_connection(server.local_addr()).await?;
+    /// assert_eq!(reader.readuntil_any(&[b"\r\n", b"\n"]).await?, b"unix\n");
+    /// assert_eq!(reader.readuntil_any(&[b"\r\n", b"\n"]).await?, b"dos\r\n");
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`readuntil`](Self::readuntil).
+    ///
+    /// # Panics
+    ///
+    /// If there is no separator, or one of them is empty.
+    ///
+    /// # Cancel safety
+    ///
+    /// No byte is lost when it is dropped.
+    pub async fn readuntil_any<S: AsRef<[u8]>>(&mut self, separators: &[S]) -> Result<Vec<u8>, ReadError> {
+        assert!(!separators.is_empty(), "there is no separator to read up to");
+        assert!(
+            separators.iter().all(|separator| !separator.as_ref().is_empty()),
+            "a separator needs at least one byte"
+        );
         poll_fn(poll_budget).await;
-        // No separator begins before this.
         let mut searched = 0;
+        poll_fn(|cx| self.poll_until(cx, separators, &mut searched)).await
+    }
+
+    /// What is known about the connection. As `writer.get_extra_info()` in asyncio.
+    pub fn get_extra_info(&self) -> ExtraInfo {
+        self.connection.wire.extra_info()
+    }
+
+    /// `searched`: no separator begins before this; kept from poll to poll.
+    fn poll_until<S: AsRef<[u8]>>(
+        &mut self,
+        cx: &mut Context<'_>,
+        separators: &[S],
+        searched: &mut usize,
+    ) -> Poll<Result<Vec<u8>, ReadError>> {
         loop {
             let data = self.buffer.data();
-            let found = find(data, separator, searched);
-            searched = found.unwrap_or((data.len() + 1).saturating_sub(separator.len()));
-            if searched > self.limit {
-                return Err(ReadError::LimitOverrun(LimitOverrunError {
-                    consumed: searched,
+            let found = first_to_end(data, separators, *searched);
+            let longest = separators.iter().map(|separator| separator.as_ref().len()).max();
+            *searched = match found {
+                Some((start, _)) => start,
+                None => (data.len() + 1).saturating_sub(longest.unwrap_or(1)).max(*searched),
+            };
+            if *searched > self.limit {
+                return Poll::Ready(Err(ReadError::LimitOverrun(LimitOverrunError {
+                    consumed: *searched,
                     limit: self.limit,
-                }));
+                })));
             }
-            if found.is_some() {
-                return Ok(self.buffer.take(searched + separator.len()));
+            if let Some((_, end)) = found {
+                return Poll::Ready(Ok(self.take(end)));
             }
-            if self.fill().await? == 0 {
-                return Err(self.incomplete(None));
+            if ready!(self.poll_fill(cx))? == 0 {
+                return Poll::Ready(Err(self.incomplete(None)));
             }
         }
     }
 
-    /// The address of this end.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.connection.local_addr()
-    }
-
-    /// The address of the other end.
-    ///
-    /// # Errors
-    ///
-    /// Those of the system; the connection may be gone.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.connection.peer_addr()
+    fn poll_readline(&mut self, cx: &mut Context<'_>) -> Poll<Result<Vec<u8>, ReadError>> {
+        ready!(poll_budget(cx));
+        let mut searched = self.searched;
+        let Poll::Ready(line) = self.poll_until(cx, &[b"\n"], &mut searched) else {
+            self.searched = searched;
+            return Poll::Pending;
+        };
+        match line {
+            Err(ReadError::Incomplete(error)) => Poll::Ready(Ok(error.partial)),
+            Err(ReadError::LimitOverrun(error)) => {
+                let data = self.buffer.data();
+                let line_ends = data.get(error.consumed) == Some(&b'\n');
+                let skipped = if line_ends { error.consumed + 1 } else { data.len() };
+                self.take_out(skipped);
+                Poll::Ready(Err(ReadError::LimitOverrun(error)))
+            }
+            result => Poll::Ready(result),
+        }
     }
 
     fn incomplete(&mut self, expected: Option<usize>) -> ReadError {
         ReadError::Incomplete(IncompleteReadError {
-            partial: self.buffer.take_all(),
+            partial: self.take(self.buffer.data().len()),
             expected,
         })
     }
 
+    /// Removes and gives the first `count` bytes.
+    fn take(&mut self, count: usize) -> Vec<u8> {
+        let taken = self.buffer.data()[..count].to_vec();
+        self.take_out(count);
+        taken
+    }
+
+    /// Removes the first `count` bytes.
+    fn take_out(&mut self, count: usize) {
+        self.searched = 0;
+        self.buffer.consume(count);
+    }
+}
+
+impl StreamReader {
     /// Waits for more bytes, and gives how many there are; 0 at the end.
     async fn fill(&mut self) -> io::Result<usize> {
         poll_fn(|cx| self.poll_fill(cx)).await
@@ -215,23 +306,42 @@ impl StreamReader {
             end,
             ..
         } = self;
-        let result = ready!(end.poll_read(connection, cx, buffer.room()));
+        let Poll::Ready(result) = end.poll_read(&*connection.wire, cx, buffer.room()) else {
+            buffer.release();
+            return Poll::Pending;
+        };
         if let Ok(count) = result {
             buffer.filled(count);
         }
         Poll::Ready(result)
     }
+
+    /// What has been read and not been asked for, when the wire goes to somebody else; and the limit.
+    #[cfg(feature = "tls")]
+    pub(super) fn into_rest(mut self) -> (Vec<u8>, usize) {
+        let rest = self.take(self.buffer.data().len());
+        (rest, self.limit)
+    }
+}
+
+/// Which of the separators is the first to end in `data`, of those that begin at `from` or later: where it starts and where it ends.
+fn first_to_end<S: AsRef<[u8]>>(data: &[u8], separators: &[S], from: usize) -> Option<(usize, usize)> {
+    let found = separators.iter().filter_map(|separator| {
+        let start = find(data, separator.as_ref(), from)?;
+        Some((start, start + separator.as_ref().len()))
+    });
+    found.min_by_key(|&(_, end)| end)
 }
 
 impl End {
-    /// Reads from the connection unless its end is known, which is noted when it is met.
-    fn poll_read(&mut self, connection: &Connection, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+    /// Reads from the wire unless the end is known, which is noted when it is met.
+    fn poll_read(&mut self, wire: &dyn Wire, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Reached => return Poll::Ready(Ok(0)),
-            Self::Failed(error) => return Poll::Ready(Err(repeat(error))),
+            Self::Failed(error) | Self::FailedAndTold(error) => return Poll::Ready(Err(repeat(error))),
             Self::NotYet => {}
         }
-        let result = ready!(Pin::new(&mut &connection.stream).poll_read(cx, buf));
+        let result = ready!(wire.poll_read(cx, buf));
         match &result {
             Ok(0) => *self = Self::Reached,
             Ok(_) => {}
@@ -241,20 +351,42 @@ impl End {
     }
 }
 
+impl Stream for StreamReader {
+    type Item = Result<Vec<u8>, ReadError>;
+
+    /// The next line, with its `\n` if it has one. A line that is too long is an error, is skipped, and the next one follows; an
+    /// error of the connection is the last item.
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if let End::FailedAndTold(_) = this.end {
+            return Poll::Ready(None);
+        }
+        let line = ready!(this.poll_readline(cx));
+        Poll::Ready(match line {
+            Ok(line) if line.is_empty() => None,
+            Err(ReadError::Io(error)) => {
+                this.end = End::FailedAndTold(repeat(&error));
+                Some(Err(ReadError::Io(error)))
+            }
+            line => Some(line),
+        })
+    }
+}
+
 impl AsyncRead for StreamReader {
-    /// A large read goes from the socket to the caller directly, if nothing is buffered.
+    /// A large read goes from the wire to the caller directly, if nothing is buffered.
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if buf.is_empty() {
             return Poll::Ready(Ok(0));
         }
         if this.buffer.data().is_empty() && buf.len() >= CHUNK {
-            return this.end.poll_read(&this.connection, cx, buf);
+            return this.end.poll_read(&*this.connection.wire, cx, buf);
         }
         let data = ready!(Pin::new(&mut *this).poll_fill_buf(cx))?;
         let count = data.len().min(buf.len());
         buf[..count].copy_from_slice(&data[..count]);
-        this.buffer.consume(count);
+        this.take_out(count);
         Poll::Ready(Ok(count))
     }
 }
@@ -271,14 +403,14 @@ impl AsyncBufRead for StreamReader {
     }
 
     fn consume(self: Pin<&mut Self>, count: usize) {
-        self.get_mut().buffer.consume(count);
+        self.get_mut().take_out(count);
     }
 }
 
 impl fmt::Debug for StreamReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamReader")
-            .field("connection", &self.connection.stream)
+            .field("wire", &self.connection.wire)
             .field("buffered", &self.buffer.data().len())
             .finish_non_exhaustive()
     }

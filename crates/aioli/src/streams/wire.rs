@@ -4,7 +4,7 @@
 //! the tasks that poll a wire there is one for each direction, and it alone is woken.
 
 use super::info::{Address, ExtraInfo};
-use crate::net::TcpStream;
+use crate::net::{TcpStream, UnixStream};
 use futures_io::{AsyncRead, AsyncWrite};
 use std::{
     fmt, io,
@@ -35,11 +35,11 @@ pub(crate) trait Wire: fmt::Debug + Send + Sync {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends the writing direction: the peer reads the end of the stream, and reading goes on. To be called when all is flushed,
-    /// until it is ready.
-    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+    /// Ends the writing direction, so that the peer reads the end of the stream, or both directions. To be called when all is
+    /// flushed, until it is ready.
+    fn poll_end(&self, cx: &mut Context<'_>, how: Shutdown) -> Poll<io::Result<()>>;
 
-    /// Ends both directions, at once. Whoever reads finds the end of the stream.
+    /// Ends both directions, at once and without a word to the peer. Whoever reads finds the end of the stream.
     fn close(&self);
 
     /// Who is at the ends, and what is between them.
@@ -56,11 +56,11 @@ impl Wire for TcpStream {
     }
 
     fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        TcpStream::try_write(self, buf)
+        Self::try_write(self, buf)
     }
 
-    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut &*self).poll_close(cx)
+    fn poll_end(&self, _: &mut Context<'_>, how: Shutdown) -> Poll<io::Result<()>> {
+        Poll::Ready(self.shutdown(how))
     }
 
     fn close(&self) {
@@ -72,6 +72,37 @@ impl Wire for TcpStream {
         ExtraInfo {
             sockname: self.local_addr().ok().map(Address::Ip),
             peername: self.peer_addr().ok().map(Address::Ip),
+            ..ExtraInfo::default()
+        }
+    }
+}
+
+impl Wire for UnixStream {
+    fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut &*self).poll_read(cx, buf)
+    }
+
+    fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut &*self).poll_write(cx, buf)
+    }
+
+    fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+        Self::try_write(self, buf)
+    }
+
+    fn poll_end(&self, _: &mut Context<'_>, how: Shutdown) -> Poll<io::Result<()>> {
+        Poll::Ready(self.shutdown(how))
+    }
+
+    fn close(&self) {
+        // The connection may be gone, which is as good.
+        let _ = self.shutdown(Shutdown::Both);
+    }
+
+    fn extra_info(&self) -> ExtraInfo {
+        ExtraInfo {
+            sockname: self.local_addr().ok().map(Address::Unix),
+            peername: self.peer_addr().ok().map(Address::Unix),
             ..ExtraInfo::default()
         }
     }

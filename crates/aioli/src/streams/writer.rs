@@ -1,15 +1,11 @@
-//! The writing side of a connection: a handle to its outbox, which does the work.
+//! The writing side of a connection: a handle to it that ends the writing direction.
 
-use super::{
-    connection::Connection,
-    outbox::{Ending, Outbox},
-};
-use aioli_primitives::sync::Arc;
+use super::{connection::Connection, info::ExtraInfo, outbox::Ending, wire::Wire};
 use futures_io::AsyncWrite;
 use std::{
     fmt, io,
-    net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -24,14 +20,17 @@ use std::{
 ///
 /// It also implements `futures-io`'s [`AsyncWrite`], which waits instead of buffering.
 pub struct StreamWriter {
-    outbox: Arc<Outbox>,
+    connection: Arc<Connection>,
 }
 
 impl StreamWriter {
     pub(super) fn new(connection: Arc<Connection>) -> Self {
-        Self {
-            outbox: Outbox::new(connection),
-        }
+        Self { connection }
+    }
+
+    /// A writer to something that is only written to.
+    pub(crate) fn over(wire: impl Wire + 'static) -> Self {
+        Self::new(Connection::new(Arc::new(wire), None))
     }
 
     /// Sends `bytes`, without waiting: what the system does not take at once is buffered, and sent in the background.
@@ -39,7 +38,7 @@ impl StreamWriter {
     /// After an error, the end or the close of the connection, they are discarded, and the next [`drain`](Self::drain)
     /// says so.
     pub fn write(&self, bytes: &[u8]) {
-        Outbox::write(&self.outbox, bytes);
+        Connection::write(&self.connection, bytes);
     }
 
     /// As one [`write`](Self::write) of all the pieces.
@@ -66,27 +65,27 @@ impl StreamWriter {
     ///
     /// Nothing is lost when it is dropped.
     pub async fn drain(&self) -> io::Result<()> {
-        self.outbox.drained().await
+        self.connection.drained().await
     }
 
     /// How many bytes were written and not sent yet.
     pub fn unsent(&self) -> usize {
-        self.outbox.unsent()
+        self.connection.unsent()
     }
 
     /// Ends the writing direction once everything is sent: the peer reads the end of the stream, and reading goes on.
     pub fn write_eof(&self) {
-        self.outbox.end(Ending::Writing);
+        Connection::end(&self.connection, Ending::Writing);
     }
 
     /// Closes the connection once everything is sent, without waiting for that. Reads find the end of the stream.
     pub fn close(&self) {
-        self.outbox.end(Ending::Everything);
+        Connection::end(&self.connection, Ending::Everything);
     }
 
     /// Whether [`close`](Self::close) was called.
     pub fn is_closing(&self) -> bool {
-        self.outbox.asked() == Ending::Everything
+        self.connection.asked() == Ending::Everything
     }
 
     /// Waits until the writer is [closed](Self::close) and everything is sent.
@@ -99,44 +98,78 @@ impl StreamWriter {
     ///
     /// Nothing is lost when it is dropped.
     pub async fn wait_closed(&self) -> io::Result<()> {
-        self.outbox.ended(Ending::Everything).await
+        self.connection.ended(Ending::Everything).await
     }
 
-    /// The address of this end.
+    /// Ends both directions now, and drops what is unsent. The peer may see a reset.
     ///
-    /// # Errors
-    ///
-    /// Those of the system.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.outbox.connection.local_addr()
+    /// As `writer.transport.abort()`.
+    pub fn abort(&self) {
+        self.connection.abort();
     }
 
-    /// The address of the other end.
+    /// The low and the high water mark, in bytes. As `writer.transport.get_write_buffer_limits()`.
+    pub fn write_buffer_limits(&self) -> (usize, usize) {
+        self.connection.limits()
+    }
+
+    /// Sets the water marks, in bytes: with more than `high` unsent [`drain`](Self::drain) begins to wait, and with `low` or fewer it waits
+    /// no longer. A mark that is not given follows from the other, a quarter of the high one or four times the low one; without any they are
+    /// 16 KiB and 64 KiB again.
     ///
-    /// # Errors
+    /// As `writer.transport.set_write_buffer_limits(high, low)`.
     ///
-    /// Those of the system; the connection may be gone.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.outbox.connection.peer_addr()
+    /// # Panics
+    ///
+    /// If `low` is above `high`.
+    #[track_caller]
+    pub fn set_write_buffer_limits(&self, high: Option<usize>, low: Option<usize>) {
+        self.connection.set_limits(low, high);
+    }
+
+    /// What is known about the connection: its addresses above all.
+    ///
+    /// As `get_extra_info()`, which takes the name of what it is to give; here it is a field.
+    ///
+    /// ```
+    /// # use aioli::{StreamReader, StreamWriter, open_connection, start_server};
+    /// # aioli::run(async {
+    /// # async fn nothing(_: StreamReader, _: StreamWriter) {}
+    /// let server = start_server(nothing, "127.0.0.1:0").await?;
+    /// let (_reader, writer) = open_connection(server.local_addr()).await?;
+    /// let peer = writer.get_extra_info().peername.unwrap();
+    /// assert_eq!(peer.as_ip(), Some(server.local_addr()));
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
+    pub fn get_extra_info(&self) -> ExtraInfo {
+        self.connection.wire.extra_info()
+    }
+
+    /// Waits until all is sent, and leaves the wire and its place in a server to somebody else.
+    #[cfg(feature = "tls")]
+    pub(super) async fn hand_over(self) -> io::Result<(Arc<dyn Wire>, Option<Arc<super::server::Guest>>)> {
+        self.connection.all_sent().await?;
+        Ok((self.connection.hand_over(), self.connection.guest()))
     }
 }
 
 impl AsyncWrite for StreamWriter {
     /// Waits for what was written before to be sent; then the bytes go from `buf` to the socket directly.
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.outbox.poll_write(cx, buf)
+        self.connection.poll_write(cx, buf)
     }
 
     /// Waits until everything is sent.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.outbox.poll_sent(cx)
+        self.connection.poll_flush(cx)
     }
 
     /// Ends the writing direction, once everything is sent; reading goes on.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.outbox.poll_sent(cx))?;
+        ready!(self.connection.poll_flush(cx))?;
         self.write_eof();
-        self.outbox.poll_ended(cx, Ending::Writing)
+        self.connection.poll_ended(cx, Ending::Writing)
     }
 }
 
@@ -148,10 +181,6 @@ impl Drop for StreamWriter {
 
 impl fmt::Debug for StreamWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamWriter")
-            .field("connection", &self.outbox.connection.stream)
-            .field("unsent", &self.unsent())
-            .field("ending", &self.outbox.asked())
-            .finish()
+        f.debug_tuple("StreamWriter").field(&self.connection).finish()
     }
 }

@@ -57,7 +57,7 @@ fn a_server_and_its_clients() {
         run(workers, async {
             let program = create_task(async {
                 let server = start_server(serve, ("127.0.0.1", 0)).await?;
-                let port = server.local_addrs()[0].port();
+                let port = server.local_addr().port();
                 let _over = defer(async {});
                 let answers = TaskGroup::scope(async |group| {
                     let child = group.create_task(ask(port, b"one\n"))?;

@@ -139,14 +139,14 @@ const INDEX: &[Row] = &[
     row("lock_fair", Exact, Virtual, Ported("sync")),
     row("semaphore_fair", Exact, Virtual, Ported("sync")),
     // Streams, servers, protocols
-    row("drain_backpressure", Causal, Real, Missing("transports")),
+    row("drain_backpressure", Causal, Real, Ported("streams")),
     row("protocol_callbacks", Causal, Real, Missing("`Protocol`")),
-    row("server_close", Causal, Real, Missing("servers")),
-    row("streams_echo", Set, Real, Missing("servers")),
-    row("streams_reads", Causal, Real, Missing("servers")),
+    row("server_close", Causal, Real, Ported("streams")),
+    row("streams_echo", Set, Real, Ported("streams")),
+    row("streams_reads", Causal, Real, Ported("streams")),
     // Subprocesses
-    row("subprocess_communicate", Causal, Real, Missing("subprocesses")),
-    row("subprocess_kill", Causal, Real, Missing("subprocesses")),
+    row("subprocess_communicate", Causal, Real, Ported("processes")),
+    row("subprocess_kill", Causal, Real, Ported("processes")),
     // Threads
     row("threadsafe_submit", Causal, Real, Ported("threads")),
     row("to_thread_basic", Causal, Real, Ported("threads")),

@@ -1,7 +1,9 @@
 //! Streams: what asyncio's do, with one worker and with two.
 
 mod ending;
+mod lines;
 mod reading;
+mod server_control;
 mod serving;
 mod wakers;
 mod writing;

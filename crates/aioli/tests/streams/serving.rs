@@ -2,7 +2,8 @@
 
 use crate::{pair, run, shout};
 use aioli::{
-    EventLoop, StreamReader, StreamWriter, create_task, gather, open_connection, start_server, wait_for, yield_now,
+    EventLoop, StreamReader, StreamWriter, create_task, gather, open_connection, start_server, streams::Address,
+    wait_for, yield_now,
 };
 use futures_lite::future::poll_once;
 use std::{
@@ -159,12 +160,14 @@ fn a_server_may_have_several_addresses() {
     run(|| async {
         let two: [SocketAddr; 2] = ["127.0.0.1:0".parse().unwrap(), "127.0.0.2:0".parse().unwrap()];
         let server = start_server(shout, &two[..]).await.unwrap();
-        assert_eq!(server.local_addrs().len(), 2);
-        assert_eq!(server.local_addr(), server.local_addrs()[0]);
-        for address in server.local_addrs() {
-            assert_eq!(ask(*address, "hello").await.unwrap(), "HELLO\n");
+        let addresses: Vec<_> = server.sockets().iter().filter_map(Address::as_ip).collect();
+        assert_eq!(addresses.len(), 2);
+        assert_eq!(server.local_addr(), addresses[0]);
+        for address in addresses {
+            assert_eq!(ask(address, "hello").await.unwrap(), "HELLO\n");
         }
         server.close();
+        assert!(server.sockets().is_empty());
         server.wait_closed().await;
     });
 }
@@ -173,14 +176,10 @@ fn a_server_may_have_several_addresses() {
 fn both_ends_know_their_addresses() {
     run(|| async {
         let (reader, writer, peer) = pair().await;
-        let (here, there) = (peer.peer_addr().unwrap(), peer.local_addr().unwrap());
-        assert_eq!(
-            (reader.local_addr().unwrap(), reader.peer_addr().unwrap()),
-            (here, there)
-        );
-        assert_eq!(
-            (writer.local_addr().unwrap(), writer.peer_addr().unwrap()),
-            (here, there)
-        );
+        let expected = (peer.peer_addr().unwrap(), peer.local_addr().unwrap());
+        for info in [reader.get_extra_info(), writer.get_extra_info()] {
+            let ends = (info.sockname.unwrap(), info.peername.unwrap());
+            assert_eq!((ends.0.as_ip().unwrap(), ends.1.as_ip().unwrap()), expected);
+        }
     });
 }

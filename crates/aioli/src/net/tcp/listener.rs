@@ -1,9 +1,13 @@
-//! Accepting connections.
+//! Accepting TCP connections.
 
-use super::{TcpStream, ToAddresses, addr::first_that_works, reactor};
-use crate::task::poll_budget;
+use super::{TcpSocket, TcpStream};
+use crate::{
+    net::{BACKLOG, ToAddresses, addr::first_that_works, reactor},
+    task::poll_budget,
+};
 use aioli_reactor::{Direction, Source};
-use socket2::{Domain, Protocol, Socket, Type};
+use futures_core::Stream;
+use futures_lite::stream;
 use std::{
     fmt,
     future::poll_fn,
@@ -12,9 +16,6 @@ use std::{
     os::fd::{AsFd, BorrowedFd},
     task::{Context, Poll, ready},
 };
-
-/// How many connections the system may hold for us until they are accepted; it may allow fewer.
-const BACKLOG: i32 = 1024;
 
 /// A TCP socket that accepts connections.
 ///
@@ -35,7 +36,7 @@ pub struct TcpListener {
 
 impl TcpListener {
     /// Listens on the first of the addresses that can be had; port 0 has the system choose one. The address may be taken over
-    /// from connections that are just being closed (`SO_REUSEADDR`, on Unix).
+    /// from connections that are just being closed (`SO_REUSEADDR`). [`TcpSocket`] is for other options.
     ///
     /// # Errors
     ///
@@ -51,12 +52,10 @@ impl TcpListener {
     /// Nothing is lost when it is dropped.
     pub async fn bind(addresses: impl ToAddresses) -> io::Result<Self> {
         first_that_works(addresses, async |address| {
-            let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-            #[cfg(unix)]
+            let socket = TcpSocket::for_address(address)?;
             socket.set_reuse_address(true)?;
-            socket.bind(&address.into())?;
-            socket.listen(BACKLOG)?;
-            Self::from_std(socket.into())
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
         })
         .await
     }
@@ -70,10 +69,18 @@ impl TcpListener {
     /// # Panics
     ///
     /// If no event loop runs on this thread.
+    #[track_caller]
     pub fn from_std(listener: net::TcpListener) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
-        let source = reactor().register(listener)?;
-        Ok(Self { source })
+        Self::register(listener)
+    }
+
+    /// Takes over a listener that is non-blocking already.
+    #[track_caller]
+    pub(super) fn register(listener: net::TcpListener) -> io::Result<Self> {
+        Ok(Self {
+            source: reactor().register(listener)?,
+        })
     }
 
     /// Gives the listener to the standard library; it stays non-blocking.
@@ -110,6 +117,15 @@ impl TcpListener {
         let listener = self.source.get_ref();
         let accepted = self.source.poll_io(cx, Direction::Read, || accept(listener));
         accepted.map(|accepted| accepted.and_then(|(socket, peer)| Ok((TcpStream::register(socket)?, peer))))
+    }
+
+    /// The connections that come, one after the other; it never ends. Each item is what [`accept`](Self::accept) gives, without the
+    /// address.
+    pub fn incoming(&self) -> impl Stream<Item = io::Result<TcpStream>> + Send + '_ {
+        stream::poll_fn(|cx| {
+            self.poll_accept(cx)
+                .map(|accepted| Some(accepted.map(|(stream, _)| stream)))
+        })
     }
 
     /// The address that it listens on.

@@ -1,14 +1,15 @@
-//! TCP sockets, with one worker and with two.
+//! TCP connections and listeners.
 
+use super::run;
 use aioli::{
     Builder, Event, EventLoop, create_task, gather,
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    wait_for, yield_now,
+    yield_now,
 };
 use futures_lite::future::{block_on, poll_once};
 use std::{
-    future::{Future, poll_fn},
+    future::poll_fn,
     io::{self, IoSlice, IoSliceMut, Read, Write},
     net::{self, Shutdown, SocketAddr},
     pin::{Pin, pin},
@@ -17,17 +18,6 @@ use std::{
     thread,
     time::Duration,
 };
-
-/// Longer than anything here takes.
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// Runs a test with one worker and with two; one that hangs fails.
-fn run<F: Future<Output = ()>>(test: impl Fn() -> F) {
-    for workers in [1, 2] {
-        let mut runner = Builder::new().workers(workers).build().unwrap();
-        runner.run(async { wait_for(test(), LIMIT).await.expect("the test hangs") });
-    }
-}
 
 async fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,0 +1,87 @@
+//! The handshake: what makes a TLS wire of another wire. One task both reads and writes until it is over.
+
+use super::{TlsAcceptor, TlsConnector, TlsError, TlsInfo, TlsWire, session::Session};
+use crate::{streams::wire::Wire, time::timeout};
+use aioli_primitives::sync::{Arc, Mutex};
+use rustls::{ClientConnection, Connection, ServerConnection, pki_types::ServerName};
+use std::{future::poll_fn, io, time::Duration};
+
+/// How long a handshake may take unless it is told otherwise. As `ssl_handshake_timeout`.
+pub(crate) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(60);
+
+impl TlsWire {
+    /// The handshake of a client that wants to speak to `name`, a DNS name or an address. `arrived` has been read from the wire
+    /// already, and is part of the handshake.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `name` is neither; a [`TlsError`]; those of the wire.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops its share of the wire, in the middle of the handshake.
+    pub(crate) async fn connect(
+        below: Arc<dyn Wire>,
+        connector: &TlsConnector,
+        name: &str,
+        arrived: Vec<u8>,
+        limit: Duration,
+    ) -> io::Result<Self> {
+        let server = ServerName::try_from(name.to_owned()).map_err(|_| {
+            let message = format!("{name:?} is neither a DNS name nor an IP address, and can be in no certificate");
+            io::Error::new(io::ErrorKind::InvalidInput, message)
+        })?;
+        let asked = matches!(server, ServerName::DnsName(_)).then(|| name.to_owned());
+        let tls = ClientConnection::new(connector.config().clone(), server).map_err(TlsError::Protocol)?;
+        Self::open(below, tls.into(), asked, arrived, limit).await
+    }
+
+    /// The handshake of a server. Otherwise as [`connect`](Self::connect).
+    pub(crate) async fn accept(
+        below: Arc<dyn Wire>,
+        acceptor: &TlsAcceptor,
+        arrived: Vec<u8>,
+        limit: Duration,
+    ) -> io::Result<Self> {
+        let tls = ServerConnection::new(acceptor.config().clone()).map_err(TlsError::Protocol)?;
+        Self::open(below, tls.into(), None, arrived, limit).await
+    }
+
+    async fn open(
+        below: Arc<dyn Wire>,
+        tls: Connection,
+        asked: Option<String>,
+        arrived: Vec<u8>,
+        limit: Duration,
+    ) -> io::Result<Self> {
+        let mut wire = Self {
+            below,
+            session: Mutex::new(Session::new(tls, arrived)),
+            info: None,
+        };
+        match timeout(limit, wire.shake_hands()).await {
+            Ok(result) => result?,
+            Err(_) => return Err(TlsError::HandshakeTimeout(limit).into()),
+        }
+        wire.info = TlsInfo::of(&wire.session.lock().tls, asked);
+        Ok(wire)
+    }
+
+    async fn shake_hands(&self) -> io::Result<()> {
+        loop {
+            {
+                let mut session = self.session.lock();
+                if session.is_open() {
+                    // What there is not room for goes with the next write.
+                    let _ = session.send(&*self.below);
+                    return Ok(());
+                }
+            }
+            let sent = poll_fn(|cx| self.poll_send(cx)).await;
+            let goes_on = self.session.lock().shake_hands(sent)?;
+            if !goes_on {
+                poll_fn(|cx| self.poll_arrival(cx)).await?;
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! TLS, on [rustls]: what a client and a server need for it, and what is known about a connection that has it.
+//!
+//! A [`TlsConnector`] says whom a client trusts, a [`TlsAcceptor`] who a server is. Both are made of PEM text, or of a configuration
+//! of rustls, which is [re-exported](rustls) and can say everything.
+//!
+//! # Differences from asyncio's
+//!
+//! * A stream that ends without TLS's own mark of the end (`close_notify`) was cut off, perhaps by an attacker: reading says
+//!   [`TlsError::Truncated`], where asyncio reports a regular end.
+//! * The writing direction can be ended alone; reading goes on.
+//! * There is no way to trust everybody but by a verifier of one's own, in a configuration of rustls.
+
+mod config;
+mod error;
+mod handshake;
+mod info;
+mod session;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+#[doc(inline)]
+pub use crate::streams::{TlsSide, start_tls};
+pub use config::{TlsAcceptor, TlsConnector};
+pub use error::TlsError;
+pub(crate) use handshake::HANDSHAKE_LIMIT;
+pub use info::TlsInfo;
+pub(crate) use wire::TlsWire;
+
+/// The crate below, in the version that is used here.
+pub use rustls;

@@ -1,0 +1,185 @@
+//! The wire: TLS over another wire.
+//!
+//! # Who sends, and who waits
+//!
+//! One task reads and another writes, and each waits on the wire below for its own direction only. Reading may leave something to be
+//! sent: an alert, when what was read is no good. The reader sends it if that needs no waiting. If it does, the reader leaves
+//! it: the wire below is full then, either of what the writing task waits to send, and it sends the rest too; or of what was sent before,
+//! and then it can wait for the next write, or for the end of writing, which comes when the connection is given up. Nothing that the
+//! peer waits for is ever sent this way: rustls keeps an answer to a change of keys for the next write itself.
+//!
+//! The lock is held for encrypting, decrypting and system calls that do not wait, never while a waker is in play: whoever has to wait
+//! takes the bytes out, and puts the rest back.
+//!
+//! # What is in memory
+//!
+//! An idle connection has what rustls needs, of which the largest part is 4 KiB for records that arrive. Encrypted bytes are read into
+//! the reader's own buffer and decrypted from there. Nothing is encrypted before what was encrypted earlier is sent, so there are
+//! never more than 64 KiB of it, which is the limit that rustls has.
+
+use super::{TlsInfo, session::Session};
+use crate::{
+    streams::{ExtraInfo, wire::Wire},
+    task::poll_budget,
+};
+use aioli_primitives::sync::{Arc, Mutex};
+use std::{
+    fmt, io,
+    net::Shutdown,
+    task::{Context, Poll, ready},
+};
+
+/// The least size of a buffer that encrypted bytes are read into.
+const READ_SIZE: usize = 4096;
+
+/// TLS over another wire. [`connect`](Self::connect) and [`accept`](Self::accept) make one, with the handshake.
+pub(crate) struct TlsWire {
+    pub(super) below: Arc<dyn Wire>,
+    pub(super) session: Mutex<Session>,
+    /// After the handshake.
+    pub(super) info: Option<TlsInfo>,
+}
+
+impl TlsWire {
+    /// Sends all that is encrypted, and waits for that.
+    pub(super) fn poll_send(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.session.lock().has_unsent()? {
+            let Some(mut unsent) = self.session.lock().lend() else {
+                // Somebody else is at it, at this very moment.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            };
+            let result = self.below.poll_write(cx, unsent.rest());
+            if let Poll::Ready(Ok(count)) = result {
+                unsent.advance(count);
+            }
+            let mut session = self.session.lock();
+            session.take_back(unsent);
+            match ready!(result) {
+                Ok(1..) => {}
+                Ok(0) => return Poll::Ready(Err(session.fail_to_write(io::ErrorKind::WriteZero.into()))),
+                Err(error) => return Poll::Ready(Err(session.fail_to_write(error))),
+            }
+        }
+        if self.below.needs_flush() {
+            return self.below.poll_flush(cx);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits for something to arrive, and keeps it for decryption; gives how many bytes there are, 0 at the end.
+    pub(super) fn poll_arrival(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut bytes = [0; READ_SIZE];
+        let result = ready!(self.below.poll_read(cx, &mut bytes));
+        let mut session = self.session.lock();
+        Poll::Ready(match result {
+            Ok(0) => session.nothing_more(None),
+            Ok(count) => {
+                session.arrived.extend_from_slice(&bytes[..count]);
+                Ok(count)
+            }
+            Err(error) => session.nothing_more(Some(error)),
+        })
+    }
+
+    /// Gives what has arrived and can be read.
+    fn read_arrived(&self, buf: &mut [u8]) -> Option<io::Result<usize>> {
+        let mut session = self.session.lock();
+        let result = session.read(buf).transpose();
+        if let Some(Err(_)) = result {
+            // The peer is told why.
+            let _ = session.send(&*self.below);
+        }
+        result
+    }
+}
+
+impl Wire for TlsWire {
+    fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        ready!(poll_budget(cx));
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        loop {
+            if let Some(result) = self.read_arrived(buf) {
+                return Poll::Ready(result);
+            }
+            if buf.len() < READ_SIZE {
+                if ready!(self.poll_arrival(cx))? == 0 {
+                    return Poll::Ready(Ok(0));
+                }
+                continue;
+            }
+            let result = ready!(self.below.poll_read(cx, buf));
+            let mut session = self.session.lock();
+            match result {
+                Ok(0) => return Poll::Ready(session.nothing_more(None)),
+                Err(error) => return Poll::Ready(session.nothing_more(Some(error))),
+                Ok(count) => match session.decrypt_in_place(buf, count) {
+                    // Not a whole record, or one that is none of the reader's business, or the last one.
+                    0 => {}
+                    count => return Poll::Ready(Ok(count)),
+                },
+            }
+        }
+    }
+
+    /// Takes bytes once everything that was taken before is sent.
+    fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(poll_budget(cx));
+        ready!(self.poll_send(cx))?;
+        Poll::Ready(self.try_write(buf))
+    }
+
+    fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        let mut session = self.session.lock();
+        session.send(&*self.below)?;
+        let count = session.encrypt(buf)?;
+        match session.send(&*self.below) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(count),
+        }
+    }
+
+    fn needs_flush(&self) -> bool {
+        self.session.lock().has_unsent().unwrap_or(false) || self.below.needs_flush()
+    }
+
+    fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(poll_budget(cx));
+        self.poll_send(cx)
+    }
+
+    /// Says that this is the end, which is how the peer knows that nobody has cut the stream off.
+    fn poll_end(&self, cx: &mut Context<'_>, how: Shutdown) -> Poll<io::Result<()>> {
+        ready!(poll_budget(cx));
+        self.session.lock().end(how);
+        let sent = ready!(self.poll_send(cx));
+        let ended = ready!(self.below.poll_end(cx, how));
+        Poll::Ready(sent.and(ended))
+    }
+
+    fn close(&self) {
+        self.session.lock().close();
+        self.below.close();
+    }
+
+    fn extra_info(&self) -> ExtraInfo {
+        ExtraInfo {
+            tls: self.info.clone(),
+            ..self.below.extra_info()
+        }
+    }
+}
+
+impl fmt::Debug for TlsWire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsWire")
+            .field("below", &self.below)
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
