@@ -119,3 +119,7 @@ struct CancellationChapter;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/synchronization.md")]
 struct SynchronizationChapter;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide.md")]
+struct Guide;
