@@ -38,6 +38,7 @@
 //! | time | [`sleep`], [`sleep_until`], [`interval`], [`timeout`], [`wait_for`], [`Timeout`] |
 //! | the loop | [`EventLoop::call_soon`], [`EventLoop::call_later`], [`Handle`], [`ContextVar`], [`Builder::virtual_time`] |
 //! | network | [`open_connection`], [`start_server`]; the sockets below them are in [`net`], and what can be done with readers and writers in [`io`] |
+//! | processes | [`create_subprocess_exec`], [`create_subprocess_shell`]; all of it is in [`process`], and pipes are in [`pipe`] |
 //! | threads | [`to_thread`], [`run_coroutine_threadsafe`] |
 //! | synchronization | [`Lock`], [`RwLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`], [`Queue`], [`Promise`]; all of it is in [`sync`](mod@sync) |
 //!
@@ -85,6 +86,8 @@ pub use aioli_sync::{
     Barrier, BoundedSemaphore, BrokenBarrierError, Condition, Event, Exception, InvalidStateError, LifoQueue, Lock,
     OnceCell, PriorityQueue, Promise, PromiseError, PromiseLoop, Queue, QueueShutDown, RwLock, Semaphore,
 };
+#[doc(inline)]
+pub use process::{create_subprocess_exec, create_subprocess_shell};
 #[doc(inline)]
 pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runner, TimerHandle, run};
 #[doc(inline)]
