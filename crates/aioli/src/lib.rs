@@ -42,6 +42,7 @@
 //! | standard input and output | [`stdio`] |
 //! | signals | [`signal`](mod@signal), [`EventLoop::add_signal_handler`] |
 //! | threads | [`to_thread`], [`ThreadPool`], [`EventLoop::run_in_executor`], [`run_coroutine_threadsafe`] |
+//! | processes | [`create_subprocess_exec`], [`create_subprocess_shell`]; all of it is in [`process`], and pipes are in [`pipe`] |
 //! | synchronization | [`Lock`], [`RwLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`], [`Queue`], [`Promise`]; all of it is in [`sync`](mod@sync) |
 //!
 //! # Workers
@@ -90,6 +91,8 @@ pub use aioli_sync::{
     Barrier, BoundedSemaphore, BrokenBarrierError, Condition, Event, Exception, InvalidStateError, LifoQueue, Lock,
     OnceCell, PriorityQueue, Promise, PromiseError, PromiseLoop, Queue, QueueShutDown, RwLock, Semaphore,
 };
+#[doc(inline)]
+pub use process::{create_subprocess_exec, create_subprocess_shell};
 #[doc(inline)]
 pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runner, TimerHandle, run};
 #[doc(inline)]
