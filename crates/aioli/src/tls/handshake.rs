@@ -4,7 +4,12 @@ use super::{TlsAcceptor, TlsConnector, TlsError, TlsInfo, TlsWire, session::Sess
 use crate::{streams::wire::Wire, time::timeout};
 use aioli_primitives::sync::{Arc, Mutex};
 use rustls::{ClientConnection, Connection, ServerConnection, pki_types::ServerName};
-use std::{future::poll_fn, io, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 /// How long a handshake may take unless it is told otherwise. As `ssl_handshake_timeout`.
 pub(crate) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(60);
@@ -77,11 +82,19 @@ impl TlsWire {
                     return Ok(());
                 }
             }
-            let sent = poll_fn(|cx| self.poll_send(cx)).await;
+            let sent = poll_fn(|cx| self.poll_send_or_arrival(cx)).await;
             let goes_on = self.session.lock().shake_hands(sent)?;
             if !goes_on {
                 poll_fn(|cx| self.poll_arrival(cx)).await?;
             }
+        }
+    }
+
+    /// Waits until all is sent, which gives `true`, or something has arrived: the other end may be waiting to send, too.
+    fn poll_send_or_arrival(&self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        match self.poll_send(cx) {
+            Poll::Pending => self.poll_arrival(cx).map_ok(|_| false),
+            sent => sent.map_ok(|()| true),
         }
     }
 }

@@ -47,16 +47,20 @@ impl Session {
         }
     }
 
-    /// Goes on with the handshake, after what there was to send has been `sent` or not. `false`: something has to arrive first.
-    pub(super) fn shake_hands(&mut self, sent: io::Result<()>) -> io::Result<bool> {
+    /// Goes on with the handshake, after all there was to send has been `sent`, or not yet, or sending has failed. `false`: something
+    /// has to arrive first.
+    pub(super) fn shake_hands(&mut self, sent: io::Result<bool>) -> io::Result<bool> {
         // Before what sending failed with: a fault of TLS explains more, and if there is one, the peer has been told now.
         self.look_for_failure()?;
-        sent?;
-        let goes_on = !self.tls.is_handshaking() || !self.arrived.is_empty();
-        if self.tls.is_handshaking() && goes_on {
-            self.decrypt_arrived();
+        let waits_to_send = !sent?;
+        if !self.tls.is_handshaking() {
+            return Ok(true);
         }
-        Ok(goes_on)
+        if self.arrived.is_empty() {
+            return Ok(waits_to_send);
+        }
+        self.decrypt_arrived();
+        Ok(true)
     }
 
     /// Gives what is decrypted: 0 is the end of the stream; `None`, if more has to arrive first.
@@ -171,7 +175,7 @@ impl Session {
     pub(super) fn is_open(&self) -> bool {
         let is_server = matches!(self.tls, Connection::Server(_));
         let only_tickets = is_server && self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
-        !self.tls.is_handshaking() && (only_tickets || !self.tls.wants_write())
+        !self.tls.is_handshaking() && (only_tickets || matches!(self.has_unsent(), Ok(false)))
     }
 
     /// Sends what there is to send, without waiting.
