@@ -1,6 +1,6 @@
 //! The handshake: what makes a TLS wire of another wire. One task both reads and writes until it is over.
 
-use super::{TlsAcceptor, TlsConnector, TlsError, TlsInfo, TlsWire, session::Session};
+use super::{TlsAcceptor, TlsConnector, TlsError, TlsWire, session::Session};
 use crate::{streams::wire::Wire, time::timeout};
 use aioli_primitives::sync::{Arc, Mutex};
 use rustls::{ClientConnection, Connection, ServerConnection, pki_types::ServerName};
@@ -62,13 +62,14 @@ impl TlsWire {
         let mut wire = Self {
             below,
             session: Mutex::new(Session::new(tls, arrived)),
+            linger: Mutex::default(),
             info: None,
         };
         match timeout(limit, wire.shake_hands()).await {
             Ok(result) => result?,
             Err(_) => return Err(TlsError::HandshakeTimeout(limit).into()),
         }
-        wire.info = TlsInfo::of(&wire.session.lock().tls, asked);
+        wire.info = wire.session.lock().info(asked);
         Ok(wire)
     }
 
