@@ -28,6 +28,7 @@ pub use errors::{IncompleteReadError, LimitOverrunError, ReadError};
 pub use greet::{TlsSide, start_tls};
 pub use info::{Address, ExtraInfo};
 pub use open::{OpenConnection, open_connection, open_unix_connection};
+pub(crate) use reader::LIMIT;
 pub use reader::StreamReader;
 pub use server::{Server, StartServer, start_server, start_server_on, start_unix_server};
 pub use writer::StreamWriter;
