@@ -38,6 +38,7 @@
 //! | time | [`sleep`], [`sleep_until`], [`interval`], [`timeout`], [`wait_for`], [`Timeout`] |
 //! | the loop | [`EventLoop::call_soon`], [`EventLoop::call_later`], [`Handle`], [`ContextVar`], [`Builder::virtual_time`] |
 //! | network | [`open_connection`], [`start_server`]; the sockets below them are in [`net`], and what can be done with readers and writers in [`io`] |
+//! | callbacks | [`create_connection`], [`create_server`], [`Protocol`], [`Transport`]; all of it is in [`protocols`] |
 //! | foreign descriptors | [`EventLoop::add_reader`], [`EventLoop::add_writer`] |
 //! | standard input and output | [`stdio`] |
 //! | signals | [`signal`](mod@signal), [`EventLoop::add_signal_handler`] |
@@ -62,6 +63,7 @@
 pub mod net;
 pub mod pipe;
 pub mod process;
+pub mod protocols;
 pub mod signal;
 pub mod stdio;
 pub mod streams;
@@ -93,6 +95,11 @@ pub use aioli_sync::{
 };
 #[doc(inline)]
 pub use process::{create_subprocess_exec, create_subprocess_shell};
+#[doc(inline)]
+pub use protocols::{
+    BufferedProtocol, Protocol, Transport, connect_read_pipe, connect_write_pipe, create_connection, create_server,
+    create_server_on, create_unix_connection, create_unix_server,
+};
 #[doc(inline)]
 pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runner, TimerHandle, run};
 #[doc(inline)]
