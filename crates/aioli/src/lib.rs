@@ -56,6 +56,8 @@
 //! sockets, timers and joins are always ready gives way by itself after 128 of them.
 
 pub mod net;
+pub mod pipe;
+pub mod process;
 pub mod streams;
 pub mod task;
 pub mod time;
@@ -88,7 +90,7 @@ pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runn
 #[doc(inline)]
 pub use streams::{
     IncompleteReadError, LimitOverrunError, ReadError, Server, StreamReader, StreamWriter, open_connection,
-    start_server,
+    open_unix_connection, start_server, start_server_on, start_unix_server,
 };
 #[doc(inline)]
 pub use task::{

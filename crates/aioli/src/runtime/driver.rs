@@ -52,7 +52,7 @@ impl JoinedDriver {
     }
 
     /// What the loop has besides its executor.
-    pub(super) fn state(&self) -> &Arc<LoopState> {
+    pub(crate) fn state(&self) -> &Arc<LoopState> {
         &self.state
     }
 

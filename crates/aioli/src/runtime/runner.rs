@@ -125,6 +125,7 @@ impl Runner {
     pub fn close(&mut self) {
         self.executor.close();
         self.state.pending.close();
+        self.state.children.close();
     }
 }
 

@@ -2,11 +2,15 @@
 //! handle.
 
 use super::{call_later::Pending, clock::Clock, main_task::MainTask};
+use crate::process::Children;
+use std::sync::Arc;
 
 pub(crate) struct LoopState {
     pub(super) clock: Clock,
     pub(super) pending: Pending,
     pub(super) main: MainTask,
+    /// The child processes that are running.
+    pub(crate) children: Arc<Children>,
 }
 
 impl LoopState {
@@ -15,6 +19,7 @@ impl LoopState {
             clock,
             pending: Pending::default(),
             main: MainTask::default(),
+            children: Arc::default(),
         }
     }
 }

@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn bytes_come_out_as_they_went_in_whatever_the_pieces() {
         let mut expected = Vec::new();
-        let mut got = Vec::new();
+        let mut got: Vec<u8> = Vec::new();
         let mut buffer = Buffer::default();
         for round in 0..2000_usize {
             let piece: Vec<u8> = (0..round * 37 % 3000).map(|n| (n + round) as u8).collect();

@@ -58,6 +58,7 @@ impl Connection {
         )
     }
 
+    #[cfg(feature = "tls")]
     pub(super) fn guest(&self) -> Option<Arc<Guest>> {
         self.guest.clone()
     }
@@ -108,6 +109,7 @@ impl Connection {
     }
 
     /// Gives the wire to somebody else: this connection is over, and leaves the wire alone.
+    #[cfg(feature = "tls")]
     pub(super) fn hand_over(&self) -> Arc<dyn Wire> {
         self.outbox.lock().abort();
         self.wire.clone()
@@ -145,6 +147,7 @@ impl Connection {
     }
 
     /// Waits until everything that was written is sent.
+    #[cfg(feature = "tls")]
     pub(super) async fn all_sent(&self) -> io::Result<()> {
         self.until(Outbox::is_idle).await
     }

@@ -1,5 +1,7 @@
 //! What a read can fail with, and what it had got by then. All of it turns into `io::Error` by `?`.
 
+#[cfg(feature = "tls")]
+use crate::tls::TlsError;
 use std::{error::Error, fmt, io};
 
 /// The stream ended before the read was complete. As `asyncio.IncompleteReadError`.
@@ -96,6 +98,10 @@ impl From<ReadError> for io::Error {
 
 /// The same error once more: a connection that has failed says so to whoever asks.
 pub(super) fn repeat(error: &io::Error) -> io::Error {
+    #[cfg(feature = "tls")]
+    if let Some(inside) = error.get_ref().and_then(|inside| inside.downcast_ref::<TlsError>()) {
+        return inside.clone().into();
+    }
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),

@@ -9,9 +9,12 @@
 
 mod buffer;
 mod changes;
+mod connect;
 mod connection;
 mod errors;
 mod flusher;
+#[cfg(feature = "tls")]
+mod greet;
 mod info;
 mod open;
 mod outbox;
@@ -21,8 +24,11 @@ pub(crate) mod wire;
 mod writer;
 
 pub use errors::{IncompleteReadError, LimitOverrunError, ReadError};
+#[cfg(feature = "tls")]
+pub use greet::{TlsSide, start_tls};
 pub use info::{Address, ExtraInfo};
-pub use open::{OpenConnection, open_connection};
+pub use open::{OpenConnection, open_connection, open_unix_connection};
+pub(crate) use reader::LIMIT;
 pub use reader::StreamReader;
-pub use server::{Server, StartServer, start_server};
+pub use server::{Server, StartServer, start_server, start_server_on, start_unix_server};
 pub use writer::StreamWriter;

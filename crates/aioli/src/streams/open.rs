@@ -1,16 +1,15 @@
 //! Making connections.
 
-use super::{StreamReader, StreamWriter, connection::Connection, reader::LIMIT, wire::Wire};
-use crate::{
-    configured::Configured,
-    net::{Addresses, TcpStream, ToAddresses},
-};
+use super::{StreamReader, StreamWriter, connect::Connect, connection::Connection, reader::LIMIT};
+#[cfg(feature = "tls")]
+use crate::tls::TlsConnector;
+use crate::{configured::Configured, net::ToAddresses};
 use std::{
     fmt,
     future::Future,
     io,
+    path::Path,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -43,7 +42,7 @@ use std::{
 ///
 /// # Errors
 ///
-/// Those of [`TcpStream::connect`].
+/// Those of [`TcpStream::connect`](crate::net::TcpStream::connect), and of the TLS handshake if there is one.
 ///
 /// # Panics
 ///
@@ -53,41 +52,75 @@ use std::{
 ///
 /// Dropping it gives the attempt up.
 pub fn open_connection(addresses: impl ToAddresses) -> OpenConnection {
-    OpenConnection(Configured::Options(Options {
-        addresses: addresses.to_addresses(),
-        limit: LIMIT,
-    }))
+    OpenConnection::new(Connect::to(addresses))
 }
 
-/// A connection that is being made, and before it is awaited, how. Made by [`open_connection`].
+/// As [`open_connection`], to a Unix socket. As `asyncio.open_unix_connection()`;
+/// [`start_unix_server`](crate::start_unix_server) has an example.
+///
+/// # Errors
+///
+/// Those of [`UnixStream::connect`](crate::net::UnixStream::connect), and of the TLS handshake if there is one.
+///
+/// # Panics
+///
+/// When it is polled where no event loop runs.
+///
+/// # Cancel safety
+///
+/// Dropping it gives the attempt up.
+pub fn open_unix_connection(path: impl AsRef<Path>) -> OpenConnection {
+    OpenConnection::new(Connect::to_path(path.as_ref().to_owned()))
+}
+
+/// A connection that is being made, and before it is awaited, how. Made by [`open_connection`] and [`open_unix_connection`].
 #[must_use = "futures do nothing unless polled"]
 pub struct OpenConnection(Configured<Options, io::Result<(StreamReader, StreamWriter)>>);
 
 struct Options {
-    addresses: io::Result<Addresses>,
+    connect: Connect,
     limit: usize,
 }
 
 impl OpenConnection {
+    fn new(connect: Connect) -> Self {
+        Self(Configured::Options(Options { connect, limit: LIMIT }))
+    }
+
     /// How many bytes there may be in front of a separator; 64 KiB unless it is said here. See [`StreamReader::limit`].
     pub fn limit(mut self, bytes: usize) -> Self {
         self.0.options().limit = bytes;
+        self
+    }
+
+    /// Speaks TLS. The server's certificate must be for the host that was connected to, unless
+    /// [`server_hostname`](Self::server_hostname) says otherwise. As `ssl`.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, connector: TlsConnector) -> Self {
+        self.0.options().connect.tls.connector = Some(connector);
+        self
+    }
+
+    /// With TLS, whom the server's certificate must be for: a DNS name or an IP address.
+    #[cfg(feature = "tls")]
+    pub fn server_hostname(mut self, name: impl Into<String>) -> Self {
+        self.0.options().connect.tls.name = Some(name.into());
+        self
+    }
+
+    /// How long a TLS handshake may take; 60 seconds unless it is said here. As `ssl_handshake_timeout`.
+    #[cfg(feature = "tls")]
+    pub fn handshake_timeout(mut self, limit: std::time::Duration) -> Self {
+        self.0.options().connect.tls.limit = limit;
         self
     }
 }
 
 impl Options {
     async fn open(self) -> io::Result<(StreamReader, StreamWriter)> {
-        let stream = TcpStream::connect(self.addresses?).await?;
-        Ok(Connection::open(tcp(stream), None, self.limit))
+        let wire = self.connect.connect().await?;
+        Ok(Connection::open(wire, None, self.limit))
     }
-}
-
-/// A TCP connection as streams use it.
-pub(crate) fn tcp(stream: TcpStream) -> Arc<dyn Wire> {
-    // A connection that the peer has reset already may refuse; reading will tell.
-    let _ = stream.set_nodelay(true);
-    Arc::new(stream)
 }
 
 impl Future for OpenConnection {

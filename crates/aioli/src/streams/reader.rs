@@ -316,10 +316,11 @@ impl StreamReader {
         Poll::Ready(result)
     }
 
-    /// What has been read and not been asked for, when the wire goes to somebody else.
-    pub(super) fn into_rest(mut self) -> (Arc<Connection>, Vec<u8>, usize) {
+    /// What has been read and not been asked for, when the wire goes to somebody else; and the limit.
+    #[cfg(feature = "tls")]
+    pub(super) fn into_rest(mut self) -> (Vec<u8>, usize) {
         let rest = self.take(self.buffer.data().len());
-        (self.connection, rest, self.limit)
+        (rest, self.limit)
     }
 }
 

@@ -4,7 +4,7 @@
 //! the tasks that poll a wire there is one for each direction, and it alone is woken.
 
 use super::info::{Address, ExtraInfo};
-use crate::net::TcpStream;
+use crate::net::{TcpStream, UnixStream};
 use futures_io::{AsyncRead, AsyncWrite};
 use std::{
     fmt, io,
@@ -56,7 +56,7 @@ impl Wire for TcpStream {
     }
 
     fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
-        TcpStream::try_write(self, buf)
+        Self::try_write(self, buf)
     }
 
     fn poll_end(&self, _: &mut Context<'_>, how: Shutdown) -> Poll<io::Result<()>> {
@@ -72,6 +72,37 @@ impl Wire for TcpStream {
         ExtraInfo {
             sockname: self.local_addr().ok().map(Address::Ip),
             peername: self.peer_addr().ok().map(Address::Ip),
+            ..ExtraInfo::default()
+        }
+    }
+}
+
+impl Wire for UnixStream {
+    fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut &*self).poll_read(cx, buf)
+    }
+
+    fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut &*self).poll_write(cx, buf)
+    }
+
+    fn try_write(&self, buf: &[u8]) -> io::Result<usize> {
+        Self::try_write(self, buf)
+    }
+
+    fn poll_end(&self, _: &mut Context<'_>, how: Shutdown) -> Poll<io::Result<()>> {
+        Poll::Ready(self.shutdown(how))
+    }
+
+    fn close(&self) {
+        // The connection may be gone, which is as good.
+        let _ = self.shutdown(Shutdown::Both);
+    }
+
+    fn extra_info(&self) -> ExtraInfo {
+        ExtraInfo {
+            sockname: self.local_addr().ok().map(Address::Unix),
+            peername: self.peer_addr().ok().map(Address::Unix),
             ..ExtraInfo::default()
         }
     }

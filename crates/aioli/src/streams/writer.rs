@@ -1,6 +1,6 @@
 //! The writing side of a connection: a handle to it that ends the writing direction.
 
-use super::{connection::Connection, info::ExtraInfo, outbox::Ending, server::Guest, wire::Wire};
+use super::{connection::Connection, info::ExtraInfo, outbox::Ending, wire::Wire};
 use futures_io::AsyncWrite;
 use std::{
     fmt, io,
@@ -147,7 +147,8 @@ impl StreamWriter {
     }
 
     /// Waits until all is sent, and leaves the wire and its place in a server to somebody else.
-    pub(super) async fn hand_over(self) -> io::Result<(Arc<dyn Wire>, Option<Arc<Guest>>)> {
+    #[cfg(feature = "tls")]
+    pub(super) async fn hand_over(self) -> io::Result<(Arc<dyn Wire>, Option<Arc<super::server::Guest>>)> {
         self.connection.all_sent().await?;
         Ok((self.connection.hand_over(), self.connection.guest()))
     }

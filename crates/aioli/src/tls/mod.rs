@@ -20,6 +20,8 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+#[doc(inline)]
+pub use crate::streams::{TlsSide, start_tls};
 pub use config::{TlsAcceptor, TlsConnector};
 pub use error::TlsError;
 pub(crate) use handshake::HANDSHAKE_LIMIT;

@@ -5,7 +5,11 @@
 use super::error::{TlsError, repeat};
 use crate::streams::wire::Wire;
 use rustls::{Connection, ProtocolVersion};
-use std::io::{self, Read, Write};
+use std::{
+    io::{self, Read, Write},
+    mem,
+    net::Shutdown,
+};
 
 pub(super) struct Session {
     pub(super) tls: Connection,
@@ -76,7 +80,7 @@ impl Session {
 
     /// Decrypts some of what has arrived. With nothing left to be read, or during the handshake.
     pub(super) fn decrypt_arrived(&mut self) {
-        let mut arrived = std::mem::take(&mut self.arrived);
+        let mut arrived = mem::take(&mut self.arrived);
         let taken = self.decrypt(&arrived);
         if taken > 0 && taken < arrived.len() {
             arrived.drain(..taken);
@@ -201,9 +205,10 @@ impl Session {
         repeat(self.failed_to_write.get_or_insert(error))
     }
 
-    /// Ends the writing direction: the mark of the end is the last to be sent.
-    pub(super) fn end(&mut self) {
-        if !std::mem::replace(&mut self.ended, true) {
+    /// Ends the writing direction, or both: the mark of the end is the last to be sent.
+    pub(super) fn end(&mut self, how: Shutdown) {
+        self.closed |= how == Shutdown::Both;
+        if !mem::replace(&mut self.ended, true) {
             self.tls.send_close_notify();
         }
     }

@@ -25,6 +25,7 @@ use crate::{
 use aioli_primitives::sync::{Arc, Mutex};
 use std::{
     fmt, io,
+    net::Shutdown,
     task::{Context, Poll, ready},
 };
 
@@ -152,11 +153,13 @@ impl Wire for TlsWire {
         self.poll_send(cx)
     }
 
-    fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Says that this is the end, which is how the peer knows that nobody has cut the stream off.
+    fn poll_end(&self, cx: &mut Context<'_>, how: Shutdown) -> Poll<io::Result<()>> {
         ready!(poll_budget(cx));
-        self.session.lock().end();
-        ready!(self.poll_send(cx))?;
-        self.below.poll_end(cx)
+        self.session.lock().end(how);
+        let sent = ready!(self.poll_send(cx));
+        let ended = ready!(self.below.poll_end(cx, how));
+        Poll::Ready(sent.and(ended))
     }
 
     fn close(&self) {

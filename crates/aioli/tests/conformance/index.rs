@@ -145,8 +145,8 @@ const INDEX: &[Row] = &[
     row("streams_echo", Set, Real, Ported("streams")),
     row("streams_reads", Causal, Real, Ported("streams")),
     // Subprocesses
-    row("subprocess_communicate", Causal, Real, Missing("subprocesses")),
-    row("subprocess_kill", Causal, Real, Missing("subprocesses")),
+    row("subprocess_communicate", Causal, Real, Ported("processes")),
+    row("subprocess_kill", Causal, Real, Ported("processes")),
     // Threads
     row("threadsafe_submit", Causal, Real, Ported("threads")),
     row("to_thread_basic", Causal, Real, Ported("threads")),

@@ -8,6 +8,7 @@ mod context;
 mod gather;
 mod harness;
 mod index;
+mod processes;
 mod queues;
 mod shield;
 mod streams;

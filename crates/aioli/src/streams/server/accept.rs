@@ -2,8 +2,8 @@
 
 use super::house::{Doorkeeper, Guest};
 use crate::{
-    net::TcpListener,
-    streams::{info::Address, open::tcp, wire::Wire},
+    net::{TcpListener, UnixListener},
+    streams::{connect::tcp, info::Address, wire::Wire},
     time::sleep,
 };
 use aioli_primitives::sync::Mutex;
@@ -25,6 +25,7 @@ pub(crate) type Serve = Arc<dyn Fn(Arc<dyn Wire>, Arc<Guest>) + Send + Sync>;
 /// What connections come from.
 pub(super) enum Listener {
     Tcp(TcpListener),
+    Unix(UnixListener),
 }
 
 impl Listener {
@@ -34,12 +35,17 @@ impl Listener {
                 let (stream, _) = ready!(listener.poll_accept(cx))?;
                 Poll::Ready(Ok(tcp(stream)))
             }
+            Self::Unix(listener) => {
+                let (stream, _) = ready!(listener.poll_accept(cx))?;
+                Poll::Ready(Ok(Arc::new(stream)))
+            }
         }
     }
 
     pub(super) fn address(&self) -> io::Result<Address> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Address::Ip),
+            Self::Unix(listener) => listener.local_addr().map(Address::Unix),
         }
     }
 }

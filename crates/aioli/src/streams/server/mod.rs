@@ -5,14 +5,17 @@
 
 mod accept;
 mod house;
+mod listen;
 mod start;
 
+pub(crate) use accept::Serve;
 pub(crate) use house::Guest;
-pub use start::{StartServer, start_server};
+pub(crate) use listen::Listen;
+pub use start::{StartServer, start_server, start_server_on, start_unix_server};
 
 use super::info::Address;
 use crate::task::{Task, create_task};
-use accept::{Door, Listener, Serve, accept};
+use accept::{Door, Listener, accept};
 use aioli_primitives::sync::Mutex;
 use house::{Doorkeeper, House, Phase};
 use std::{fmt, io, net::SocketAddr, sync::Arc};

@@ -1,0 +1,207 @@
+//! A child process, from its start until its exit was noticed.
+//!
+//! # One reaper
+//!
+//! A child is waited for by whoever watches it, its loop or the [orphans' thread](super::orphans), and by nobody else: so it is
+//! waited for once, as soon as it exits, whether anybody is interested or not, and leaves no zombie. Who has noticed an exit
+//! [announces](Child::announce_exit) it to those who are interested, holding no lock.
+//!
+//! # Signals and process ids
+//!
+//! A process id means this child until the child has been waited for, and may mean any process afterwards. So both happen under the
+//! lock, waiting and sending a signal, and where there is a pidfd the signal goes to that.
+
+use super::{errors::ProcessLookupError, pidfd::PidFd};
+use aioli_primitives::sync::{Mutex, MutexGuard};
+use aioli_reactor::{Direction, Reactor, Source};
+use aioli_sync::Event;
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process, waitid},
+};
+use std::{
+    io,
+    os::unix::process::ExitStatusExt,
+    process::ExitStatus,
+    task::{Context, Poll, ready},
+};
+
+pub(crate) struct Child {
+    pid: Pid,
+    state: Mutex<State>,
+    exited: Event,
+}
+
+enum State {
+    Running(Watch),
+    /// `None`: somebody else has waited for it.
+    Exited(Option<ExitStatus>),
+}
+
+/// Who tells that a child has exited.
+enum Watch {
+    Pidfd(Source<PidFd>),
+    /// Nobody does: it has to be [looked](Child::look) at after each `SIGCHLD`.
+    Sigchld,
+}
+
+impl Child {
+    /// One that was just started, and that nobody watches.
+    pub(super) fn new(pid: Pid) -> Self {
+        Self {
+            pid,
+            state: Mutex::new(State::Running(Watch::Sigchld)),
+            exited: Event::new(),
+        }
+    }
+
+    /// Has `reactor` watch it, from the next [`poll_exit`](Self::poll_exit) on.
+    pub(super) fn watch(&self, pidfd: PidFd, reactor: &Reactor) -> io::Result<()> {
+        let source = reactor.register(pidfd)?;
+        *self.state.lock() = State::Running(Watch::Pidfd(source));
+        Ok(())
+    }
+
+    pub(super) fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// The process id as a number.
+    pub(super) fn id(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        matches!(*self.state.lock(), State::Running(_))
+    }
+
+    /// Whether it is running and there is no pidfd.
+    pub(super) fn needs_sigchld(&self) -> bool {
+        matches!(*self.state.lock(), State::Running(Watch::Sigchld))
+    }
+
+    /// Ready when the exit was noticed, and is to be announced. Otherwise the waker, which is one of ours and may be cloned under a lock, is woken when there is
+    /// something to notice, if there is a pidfd.
+    pub(super) fn poll_exit(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let state = self.state.lock();
+        let State::Running(Watch::Pidfd(source)) = &*state else {
+            drop(state);
+            return if self.look() { Poll::Ready(()) } else { Poll::Pending };
+        };
+        let result = ready!(source.poll_io(cx, Direction::Read, || reap(source.get_ref().wait_id())));
+        exited(state, result.ok());
+        Poll::Ready(())
+    }
+
+    /// Asks the kernel whether it has exited; then that is to be announced.
+    pub(super) fn look(&self) -> bool {
+        let state = self.state.lock();
+        let id = match &*state {
+            State::Running(Watch::Pidfd(source)) => source.get_ref().wait_id(),
+            State::Running(Watch::Sigchld) => WaitId::Pid(self.pid),
+            State::Exited(_) => return true,
+        };
+        match reap(id) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => false,
+            result => {
+                exited(state, result.ok());
+                true
+            }
+        }
+    }
+
+    /// Wakes all who wait for it. Whose wakers panic, they do so here, when all have been woken.
+    pub(super) fn announce_exit(&self) {
+        self.exited.set();
+    }
+
+    /// Kills it, and blocks until it is gone: for one whose start has failed half-way.
+    pub(super) fn end(&self) {
+        let state = self.state.lock();
+        if let State::Running(_) = *state {
+            let _ = kill_process(self.pid, Signal::KILL);
+            let ended = loop {
+                match waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED) {
+                    Err(Errno::INTR) => {}
+                    ended => break ended,
+                }
+            };
+            exited(state, ended.ok().flatten().as_ref().map(exit_status));
+        }
+    }
+
+    /// Has another reactor watch it. If that refuses, the child has to be looked at.
+    pub(super) fn move_to(&self, reactor: &Reactor) {
+        let mut state = self.state.lock();
+        if let State::Running(watch @ Watch::Pidfd(_)) = &mut *state {
+            if let Watch::Pidfd(source) = std::mem::replace(watch, Watch::Sigchld) {
+                if let Ok(source) = reactor.register(source.into_inner()) {
+                    *watch = Watch::Pidfd(source);
+                }
+            }
+        }
+    }
+
+    /// Sends a signal to it, and to no other process.
+    pub(super) fn send(&self, signal: Signal) -> io::Result<()> {
+        let state = self.state.lock();
+        let sent = match &*state {
+            State::Running(Watch::Pidfd(source)) => source.get_ref().send(signal),
+            State::Running(Watch::Sigchld) => kill_process(self.pid, signal),
+            State::Exited(_) => Err(Errno::SRCH),
+        };
+        sent.map_err(|error| match error {
+            Errno::SRCH => ProcessLookupError { id: self.id() }.into(),
+            other => other.into(),
+        })
+    }
+
+    /// How it exited, if that was noticed; an error if somebody else has waited for it.
+    pub(super) fn status(&self) -> Option<io::Result<ExitStatus>> {
+        match *self.state.lock() {
+            State::Running(_) => None,
+            State::Exited(status) => Some(status.ok_or_else(|| {
+                io::Error::other(format!(
+                    "nobody knows how process {} exited: this process ignores SIGCHLD, or waits for its children elsewhere, too",
+                    self.id()
+                ))
+            })),
+        }
+    }
+
+    /// Waits for its exit to be noticed.
+    pub(super) async fn wait(&self) -> io::Result<ExitStatus> {
+        loop {
+            self.exited.wait().await;
+            if let Some(status) = self.status() {
+                return status;
+            }
+        }
+    }
+}
+
+/// Notes an exit.
+fn exited(mut state: MutexGuard<'_, State>, status: Option<ExitStatus>) {
+    let watch = std::mem::replace(&mut *state, State::Exited(status));
+    drop(state);
+    // The pidfd is closed, and the waker dropped, which is ours.
+    drop(watch);
+}
+
+/// Waits for a child that has exited.
+fn reap(id: WaitId<'_>) -> io::Result<ExitStatus> {
+    match waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOHANG)? {
+        Some(status) => Ok(exit_status(&status)),
+        None => Err(Errno::WOULDBLOCK.into()),
+    }
+}
+
+/// As `wait` would have given it.
+fn exit_status(status: &WaitIdStatus) -> ExitStatus {
+    const CORE_DUMPED: i32 = 0x80;
+    ExitStatus::from_raw(match status.terminating_signal() {
+        Some(signal) if status.dumped() => signal | CORE_DUMPED,
+        Some(signal) => signal,
+        None => (status.exit_status().unwrap_or_default() & 0xff) << 8,
+    })
+}
