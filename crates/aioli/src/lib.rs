@@ -38,7 +38,10 @@
 //! | time | [`sleep`], [`sleep_until`], [`interval`], [`timeout`], [`wait_for`], [`Timeout`] |
 //! | the loop | [`EventLoop::call_soon`], [`EventLoop::call_later`], [`Handle`], [`ContextVar`], [`Builder::virtual_time`] |
 //! | network | [`open_connection`], [`start_server`]; the sockets below them are in [`net`], and what can be done with readers and writers in [`io`] |
-//! | threads | [`to_thread`], [`run_coroutine_threadsafe`] |
+//! | foreign descriptors | [`EventLoop::add_reader`], [`EventLoop::add_writer`] |
+//! | standard input and output | [`stdio`] |
+//! | signals | [`signal`](mod@signal), [`EventLoop::add_signal_handler`] |
+//! | threads | [`to_thread`], [`ThreadPool`], [`EventLoop::run_in_executor`], [`run_coroutine_threadsafe`] |
 //! | synchronization | [`Lock`], [`RwLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`], [`Queue`], [`Promise`]; all of it is in [`sync`](mod@sync) |
 //!
 //! # Workers
@@ -58,6 +61,8 @@
 pub mod net;
 pub mod pipe;
 pub mod process;
+pub mod signal;
+pub mod stdio;
 pub mod streams;
 pub mod task;
 pub mod time;
@@ -96,9 +101,9 @@ pub use streams::{
 pub use task::{
     AsCompleted, AsCompletedWithin, BoxError, CancelCause, CancelledError, ChildFailed, Defer, Gather, GroupClosed,
     GroupError, GroupHandle, GroupTask, IntoTask, Join, JoinError, JoinRef, JoinShared, Panic, Race, ReturnWhen,
-    Shield, Task, TaskBuilder, TaskError, TaskGroup, TaskId, TaskRef, ThreadsafeFuture, ToThread, UnhandledError,
-    UnhandledKind, Wait, YieldNow, all_tasks, as_completed, catch_cancelled, closing, create_fallible_task,
-    create_local_task, create_task, current_task, defer, finally, gather, gather_settled, race,
+    Shield, Task, TaskBuilder, TaskError, TaskGroup, TaskId, TaskRef, ThreadPool, ThreadsafeFuture, ToThread,
+    UnhandledError, UnhandledKind, Wait, YieldNow, all_tasks, as_completed, catch_cancelled, closing,
+    create_fallible_task, create_local_task, create_task, current_task, defer, finally, gather, gather_settled, race,
     run_coroutine_threadsafe, shield, to_thread, try_gather, uncancellable, wait, yield_now,
 };
 #[doc(inline)]

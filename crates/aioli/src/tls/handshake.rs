@@ -69,22 +69,19 @@ impl TlsWire {
 
     async fn shake_hands(&self) -> io::Result<()> {
         loop {
-            // After the last message of the other end too, since nobody else may ever send what is left.
-            let sent = poll_fn(|cx| self.poll_send(cx)).await;
             {
                 let mut session = self.session.lock();
-                // Before what sending failed with: a fault of TLS explains more, and if there is one, the peer has been told now.
-                session.look_for_failure()?;
-                sent?;
-                if !session.tls.is_handshaking() {
+                if session.is_open() {
+                    // What there is not room for goes with the next write.
+                    let _ = session.send(&*self.below);
                     return Ok(());
                 }
-                if !session.arrived.is_empty() {
-                    session.decrypt_arrived();
-                    continue;
-                }
             }
-            poll_fn(|cx| self.poll_arrival(cx)).await?;
+            let sent = poll_fn(|cx| self.poll_send(cx)).await;
+            let goes_on = self.session.lock().shake_hands(sent)?;
+            if !goes_on {
+                poll_fn(|cx| self.poll_arrival(cx)).await?;
+            }
         }
     }
 }

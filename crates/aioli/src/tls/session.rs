@@ -4,7 +4,7 @@
 
 use super::error::{TlsError, repeat};
 use crate::streams::wire::Wire;
-use rustls::{Connection, ProtocolVersion};
+use rustls::{Connection, ContentType, ProtocolVersion};
 use std::{
     io::{self, Read, Write},
     mem,
@@ -45,6 +45,18 @@ impl Session {
             failed_to_read: None,
             failed_to_write: None,
         }
+    }
+
+    /// Goes on with the handshake, after what there was to send has been `sent` or not. `false`: something has to arrive first.
+    pub(super) fn shake_hands(&mut self, sent: io::Result<()>) -> io::Result<bool> {
+        // Before what sending failed with: a fault of TLS explains more, and if there is one, the peer has been told now.
+        self.look_for_failure()?;
+        sent?;
+        let goes_on = !self.tls.is_handshaking() || !self.arrived.is_empty();
+        if self.tls.is_handshaking() && goes_on {
+            self.decrypt_arrived();
+        }
+        Ok(goes_on)
     }
 
     /// Gives what is decrypted: 0 is the end of the stream; `None`, if more has to arrive first.
@@ -137,17 +149,29 @@ impl Session {
             // A fault of TLS, which reading has come upon.
             Err(error) => return Err(self.failed_to_read.as_ref().map_or(error, repeat)),
         };
-        if count == 0 || self.is_used_up(count) {
+        if count == 0 || self.is_used_up() {
             return Err(self.fail_to_write(TlsError::KeysExhausted.into()));
         }
         Ok(count)
     }
 
-    /// With TLS 1.2, rustls sends the end of the stream instead of what it was given, when the keys must not be used any longer.
-    fn is_used_up(&mut self, count: usize) -> bool {
-        let renews = self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
-        // Asking does nothing else: there is nothing new to process.
-        !renews && matches!(self.tls.process_new_packets(), Ok(state) if state.tls_bytes_to_write() < count)
+    /// With TLS 1.2, rustls sends the end of the stream, once, instead of what it was given, when the keys must not be used any longer.
+    fn is_used_up(&mut self) -> bool {
+        if self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_3) {
+            return false;
+        }
+        let mut kind = FirstByte(None);
+        // It takes nothing.
+        let _ = self.tls.write_tls(&mut kind);
+        kind.0 != Some(ContentType::ApplicationData.into())
+    }
+
+    /// Whether the handshake is over for this end, and the other end waits for nothing of it either. What a server of TLS 1.3 may have
+    /// left are tickets for the next connection.
+    pub(super) fn is_open(&self) -> bool {
+        let is_server = matches!(self.tls, Connection::Server(_));
+        let only_tickets = is_server && self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        !self.tls.is_handshaking() && (only_tickets || !self.tls.wants_write())
     }
 
     /// Sends what there is to send, without waiting.
@@ -251,6 +275,20 @@ impl Write for AtOnce<'_> {
         let mut together = Vec::with_capacity(bufs.iter().map(|buf| buf.len()).sum());
         bufs.iter().for_each(|buf| together.extend_from_slice(buf));
         self.0.try_write(&together)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Looks at what rustls has to send, and takes nothing of it.
+struct FirstByte(Option<u8>);
+
+impl Write for FirstByte {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0 = buf.first().copied();
+        Err(io::ErrorKind::WouldBlock.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {
