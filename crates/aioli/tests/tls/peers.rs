@@ -89,7 +89,7 @@ fn a_connection_that_breaks_off_is_no_regular_end() {
 }
 
 #[test]
-fn a_server_that_is_aborted_ends_who_is_in_the_middle_of_a_handshake() {
+fn a_server_that_is_closed_waits_for_handshakes_and_they_may_fail() {
     run(|| async {
         let server = echo_server(ends().1).await;
         let mut silent = TcpStream::connect(server.local_addr()).await.unwrap();
