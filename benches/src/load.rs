@@ -2,8 +2,9 @@
 //!
 //! Each connection sends a message, waits until all of it has come back, and sends the next: so there are always as many
 //! requests under way as connections. With a pause, all send at once, and all wait until the last answer has come and the
-//! pause is over: so the server goes to sleep in between. After the warm-up the load prints `warm`; at its end, one line with the number of
-//! requests since then, the seconds they took, and the 50th and 99th percentile of their latency in microseconds.
+//! pause is over: so the server goes to sleep in between. If the load reconnects, each message has a connection of its
+//! own. After the warm-up the load prints `warm`; at its end, one line with the number of requests since then, the seconds
+//! they took, and the 50th and 99th percentile of their latency in microseconds.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -31,6 +32,8 @@ pub struct Load {
     pub requests: u64,
     /// Microseconds between bursts, or zero to send the next message of a connection at once.
     pub pause_us: u64,
+    /// Close a connection after one message, and open another. The latency then begins before the connection does.
+    pub reconnect: bool,
 }
 
 /// What the load saw.
@@ -55,6 +58,7 @@ impl Load {
             self.window_ms,
             self.requests,
             self.pause_us,
+            u64::from(self.reconnect),
         ]
         .map(|n| n.to_string());
         let mut process = Command::new(std::env::current_exe()?)
@@ -87,13 +91,14 @@ impl Load {
     pub fn from_arguments(numbers: &[String]) -> Option<Load> {
         let numbers: Vec<u64> = numbers.iter().map_while(|number| number.parse().ok()).collect();
         match numbers[..] {
-            [connections, bytes, warm_up_ms, window_ms, requests, pause_us] => Some(Load {
+            [connections, bytes, warm_up_ms, window_ms, requests, pause_us, reconnect] => Some(Load {
                 connections: connections as usize,
                 bytes: bytes as usize,
                 warm_up_ms,
                 window_ms,
                 requests,
                 pause_us,
+                reconnect: reconnect != 0,
             }),
             _ => None,
         }
@@ -101,48 +106,33 @@ impl Load {
 
     /// Makes the load in this process, and prints as described above.
     pub fn run(&self, address: &str) -> io::Result<()> {
-        let message = vec![b'x'; self.bytes];
+        let mut message = vec![b'x'; self.bytes];
+        message[self.bytes - 1] = b'\n';
         let mut buffer = vec![0; self.bytes];
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let mut connections = Vec::with_capacity(self.connections);
-        for index in 0..self.connections {
+        let open = |index| -> io::Result<Connection> {
             let connection = Connection::open(address)?;
-            epoll::add(
-                &epoll,
-                &connection.stream,
-                EventData::new_u64(index as u64),
-                EventFlags::IN,
-            )?;
-            connections.push(connection);
-        }
+            let token = EventData::new_u64(index as u64);
+            epoll::add(&epoll, &connection.stream, token, EventFlags::IN)?;
+            Ok(connection)
+        };
+        let next = |connection: &mut Connection, index| -> io::Result<()> {
+            let begun = Instant::now();
+            if self.reconnect {
+                *connection = open(index)?;
+            }
+            connection.send(&message, begun)
+        };
+        let mut connections = (0..self.connections).map(open).collect::<io::Result<Vec<_>>>()?;
         for connection in &mut connections {
-            connection.send(&message)?;
+            connection.send(&message, Instant::now())?;
         }
 
         let mut answered = 0;
         let mut events = Vec::with_capacity(self.connections);
         let mut latencies = Vec::new();
         let mut window = Window::warming_up(self.warm_up_ms);
-        while (latencies.len() as u64) < self.requests {
-            events.clear();
-            epoll::wait(&epoll, spare_capacity(&mut events), None)?;
-            for event in &events {
-                let connection = &mut connections[event.data.u64() as usize];
-                if let Some(latency) = connection.receive(&mut buffer)? {
-                    latencies.push(latency.as_nanos() as f64);
-                    match self.pause_us {
-                        0 => connection.send(&message)?,
-                        _ => answered += 1,
-                    }
-                }
-            }
-            if answered == self.connections {
-                answered = 0;
-                thread::sleep(Duration::from_micros(self.pause_us));
-                for connection in &mut connections {
-                    connection.send(&message)?;
-                }
-            }
+        loop {
             if window.is_over() {
                 if window.warm {
                     break;
@@ -150,6 +140,29 @@ impl Load {
                 latencies.clear();
                 writeln!(io::stdout(), "warm")?;
                 window = Window::counting(self.window_ms);
+            }
+            if window.warm && latencies.len() as u64 >= self.requests {
+                break;
+            }
+            events.clear();
+            epoll::wait(&epoll, spare_capacity(&mut events), None)?;
+            for event in &events {
+                let index = event.data.u64() as usize;
+                let connection = &mut connections[index];
+                if let Some(latency) = connection.receive(&mut buffer)? {
+                    latencies.push(latency.as_nanos() as f64);
+                    match self.pause_us {
+                        0 => next(connection, index)?,
+                        _ => answered += 1,
+                    }
+                }
+            }
+            if answered == self.connections {
+                answered = 0;
+                thread::sleep(Duration::from_micros(self.pause_us));
+                for (index, connection) in connections.iter_mut().enumerate() {
+                    next(connection, index)?;
+                }
             }
         }
         let seconds = window.opened.elapsed().as_secs_f64();
@@ -190,7 +203,7 @@ impl Window {
 /// One connection with at most one request under way.
 struct Connection {
     stream: TcpStream,
-    sent: Instant,
+    begun: Instant,
     missing: usize,
 }
 
@@ -201,14 +214,14 @@ impl Connection {
         stream.set_nonblocking(true)?;
         Ok(Connection {
             stream,
-            sent: Instant::now(),
+            begun: Instant::now(),
             missing: 0,
         })
     }
 
     /// The socket's buffer is empty, since the request before was answered, so the message always fits.
-    fn send(&mut self, message: &[u8]) -> io::Result<()> {
-        self.sent = Instant::now();
+    fn send(&mut self, message: &[u8], begun: Instant) -> io::Result<()> {
+        self.begun = begun;
         self.missing = message.len();
         self.stream.write_all(message)
     }
@@ -219,7 +232,7 @@ impl Connection {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             count => {
                 self.missing -= count;
-                Ok((self.missing == 0).then(|| self.sent.elapsed()))
+                Ok((self.missing == 0).then(|| self.begun.elapsed()))
             }
         }
     }

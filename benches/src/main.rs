@@ -18,6 +18,7 @@ use harness::Plan;
 use load::Load;
 use peers::PeerId;
 use rows::{NoSample, Setting};
+use server::Idiom;
 
 const USAGE: &str = "\
 Measures aioli beside tokio and smol, and prints a table of medians.
@@ -37,7 +38,7 @@ enum Task {
     Measure { plan: Plan, as_json: bool },
     List(Plan),
     Child { row: String, setting: Setting },
-    Serve(Setting),
+    Serve { setting: Setting, idiom: Idiom },
     Load { address: String, load: Load },
     Help,
 }
@@ -61,7 +62,7 @@ fn run(task: Task) -> ExitCode {
             ExitCode::SUCCESS
         }
         Task::Child { row, setting } => harness::be_child(&row, &setting),
-        Task::Serve(setting) => done(setting.peer.serve(setting.workers)),
+        Task::Serve { setting, idiom } => done(setting.peer.serve(setting.workers, idiom)),
         Task::Load { address, load } => done(load.run(&address)),
         Task::Help => {
             print!("{USAGE}");
@@ -116,10 +117,10 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Task, String> {
             "--list" => list = true,
             "--help" => return Ok(Task::Help),
             "--child" => child = Some((value()?, peer(&value()?)?)),
-            "--serve" => served = Some(peer(&value()?)?),
+            "--serve" => served = Some((peer(&value()?)?, idiom(&value()?)?)),
             "--load" => {
                 let address = value()?;
-                let load = Load::from_arguments(&arguments.collect::<Vec<_>>()).ok_or("--load needs six numbers")?;
+                let load = Load::from_arguments(&arguments.collect::<Vec<_>>()).ok_or("--load needs seven numbers")?;
                 return Ok(Task::Load { address, load });
             }
             unknown => return Err(format!("unknown argument {unknown}")),
@@ -135,7 +136,10 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Task, String> {
             row,
             setting: setting(peer),
         },
-        (_, Some(peer)) => Task::Serve(setting(peer)),
+        (_, Some((peer, idiom))) => Task::Serve {
+            setting: setting(peer),
+            idiom,
+        },
         _ if plan.row_names().is_empty() => return Err("no row has such a name; --list shows them".to_owned()),
         _ if list => Task::List(plan),
         _ => Task::Measure { plan, as_json },
@@ -153,6 +157,10 @@ fn peer(name: &str) -> Result<PeerId, String> {
     PeerId::named(name).ok_or(format!("unknown column {name}; --list shows them"))
 }
 
+fn idiom(name: &str) -> Result<Idiom, String> {
+    Idiom::named(name).ok_or(format!("no echo server is written in the idiom {name}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,7 +171,7 @@ mod tests {
 
     #[test]
     fn options_shape_the_plan() {
-        let parsed = parse_words("--rounds 3 --peers tokio,smol --only echo --only yield --workers 4 --quick --json");
+        let parsed = parse_words("--rounds 3 --peers tokio,smol --only echo_5 --only yield --workers 4 --quick --json");
         let Ok(Task::Measure { plan, as_json: true }) = parsed else {
             panic!("a plan, as JSON")
         };
@@ -171,7 +179,7 @@ mod tests {
         assert_eq!(plan.peers, [PeerId::Tokio, PeerId::Smol]);
         assert_eq!(
             plan.row_names(),
-            ["yield", "echo_1", "echo_50", "echo_500", "echo_50_16k"]
+            ["yield", "echo_50", "echo_500", "echo_50_16k", "echo_500_16k"]
         );
     }
 

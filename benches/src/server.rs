@@ -1,9 +1,11 @@
-//! The TCP echo server of the network rows, as a process of its own, and the handle by which a row controls it.
+//! The TCP echo server of the network rows, written in one of several ways, as a process of its own; and the handle by
+//! which a row controls it.
 //!
 //! Protocol, in lines of text: the server prints its address. Whatever line comes on its standard input it answers with
 //! the processor time it has used, in nanoseconds. At the end of its standard input it ends. A thread of its own does
 //! this, blocked but for the few microseconds of an answer, so it does not disturb the runtime.
 
+use std::future::Future;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -11,26 +13,68 @@ use std::time::Duration;
 use std::{env, process, thread};
 
 use crate::meter;
-use crate::peers::Peer;
+use crate::peers::NetPeer;
 use crate::rows::Setting;
 
 /// Bytes of the buffer a connection reads into.
 pub const BUFFER: usize = 16 << 10;
 
+/// How an echo server is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Idiom {
+    /// Reads from the socket and writes to it.
+    Sockets,
+    /// Through a buffered reader and a buffered writer.
+    Streams,
+    /// Through the same two, line by line.
+    Lines,
+}
+
+impl Idiom {
+    const ALL: [Idiom; 3] = [Idiom::Sockets, Idiom::Streams, Idiom::Lines];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Idiom::Sockets => "sockets",
+            Idiom::Streams => "streams",
+            Idiom::Lines => "lines",
+        }
+    }
+
+    /// The idiom of that name.
+    pub fn named(name: &str) -> Option<Idiom> {
+        Idiom::ALL.into_iter().find(|idiom| idiom.name() == name)
+    }
+}
+
 /// Serves TCP echo with this peer until the process ends.
-pub fn serve<P: Peer>(workers: usize) -> io::Result<()> {
-    P::run(workers, |_| async {
-        let (listener, address) = P::listen().await?;
-        announce(address)?;
-        loop {
-            let stream = P::accept(&listener).await?;
-            P::spawn_detached(echo::<P>(stream));
+pub fn serve<P: NetPeer>(workers: usize, idiom: Idiom) -> io::Result<()> {
+    P::run(workers, move |_| async move {
+        match idiom {
+            Idiom::Sockets => accept::<P, _>(echo::<P>).await,
+            Idiom::Streams => P::serve_streams().await,
+            Idiom::Lines => P::serve_lines().await,
         }
     })
 }
 
+/// Accepts connections, and handles each in a task of its own.
+pub async fn accept<P, F>(handler: fn(P::Stream) -> F) -> io::Result<()>
+where
+    P: NetPeer,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (listener, address) = P::listen().await?;
+    announce(address)?;
+    loop {
+        let stream = P::accept(&listener).await?;
+        P::spawn_detached(handler(stream));
+    }
+}
+
 /// Sends back what comes, until the client hangs up.
-async fn echo<P: Peer>(mut stream: P::Stream) {
+async fn echo<P: NetPeer>(mut stream: P::Stream) {
     let mut buffer = vec![0; BUFFER];
     while let Ok(count @ 1..) = P::read(&mut stream, &mut buffer).await {
         if P::write_all(&mut stream, &buffer[..count]).await.is_err() {
@@ -61,9 +105,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts the server of this setting's peer, behind the words of `wrapper` if there are any (a tracer), and waits
+    /// Starts the server of this setting's peer, written in this idiom, behind the words of `wrapper` if there are any (a tracer), and waits
     /// until it listens. With a wrapper, standard error is kept for [`Server::finish`].
-    pub fn start(setting: &Setting, wrapper: &[&str]) -> io::Result<Server> {
+    pub fn start(setting: &Setting, idiom: Idiom, wrapper: &[&str]) -> io::Result<Server> {
         let program = env::current_exe()?;
         let mut command = match wrapper {
             [] => Command::new(program),
@@ -76,6 +120,7 @@ impl Server {
         command.args([
             "--serve",
             setting.peer.name(),
+            idiom.name(),
             "--workers",
             &setting.workers.to_string(),
         ]);

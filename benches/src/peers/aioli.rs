@@ -7,11 +7,13 @@ use std::ops::DerefMut;
 use std::time::Duration;
 
 use ::aioli::net::{TcpListener, TcpStream};
+use ::aioli::process::{Command, Stdio};
 use ::aioli::sync::{Barrier, Event, Lock, Queue, Semaphore};
-use ::aioli::{Builder, EventLoop, Task};
+use ::aioli::{Builder, EventLoop, StreamReader, StreamWriter, Task, start_server};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Joined, Peer, Spawner, SyncPeer};
+use super::{Joined, NetPeer, Peer, ProcessPeer, Spawner, SyncPeer};
+use crate::server;
 
 /// aioli with a runner per measurement.
 pub struct Aioli;
@@ -19,8 +21,6 @@ pub struct Aioli;
 impl Peer for Aioli {
     type Spawner = EventLoop;
     type Join<T: Send + 'static> = Joined<<Task<T> as IntoFuture>::IntoFuture>;
-    type Listener = TcpListener;
-    type Stream = TcpStream;
 
     fn run<F>(workers: usize, main: impl FnOnce(EventLoop) -> F) -> F::Output
     where
@@ -83,6 +83,11 @@ impl Peer for Aioli {
     async fn run_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> T {
         ::aioli::to_thread(job).await.expect("the jobs of a workload end well")
     }
+}
+
+impl NetPeer for Aioli {
+    type Listener = TcpListener;
+    type Stream = TcpStream;
 
     async fn listen() -> io::Result<(TcpListener, SocketAddr)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -102,6 +107,29 @@ impl Peer for Aioli {
 
     async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
         stream.write_all(bytes).await
+    }
+
+    fn serve_streams() -> impl Future<Output = io::Result<()>> + Send {
+        serve_with(|mut reader, writer| async move {
+            let mut buffer = vec![0; server::BUFFER];
+            while let Ok(count @ 1..) = reader.read(&mut buffer).await {
+                writer.write(&buffer[..count]);
+                if writer.drain().await.is_err() {
+                    return;
+                }
+            }
+        })
+    }
+
+    fn serve_lines() -> impl Future<Output = io::Result<()>> + Send {
+        serve_with(|mut reader, writer| async move {
+            while let Ok(line) = reader.readline().await {
+                writer.write(&line);
+                if line.is_empty() || writer.drain().await.is_err() {
+                    return;
+                }
+            }
+        })
     }
 }
 
@@ -163,6 +191,30 @@ impl SyncPeer for Aioli {
     async fn arrive(barrier: &Barrier) {
         barrier.wait().await.expect("it is never broken");
     }
+}
+
+impl ProcessPeer for Aioli {
+    async fn run_program(program: &'static str) -> io::Result<bool> {
+        Ok(Command::new(program).stdin(Stdio::DEVNULL).status().await?.success())
+    }
+
+    async fn read_program(program: &'static str, argument: &'static str) -> io::Result<Vec<u8>> {
+        let mut command = Command::new(program);
+        command.arg(argument).stdin(Stdio::DEVNULL).stdout(Stdio::PIPE);
+        let output = command.spawn()?.communicate([]).await?;
+        Ok(output.stdout.expect("piped"))
+    }
+}
+
+/// Serves with this handler until the process ends.
+async fn serve_with<H, F>(handler: H) -> io::Result<()>
+where
+    H: Fn(StreamReader, StreamWriter) -> F + Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let server = start_server(handler, (Ipv4Addr::LOCALHOST, 0)).await?;
+    server::announce(server.local_addr())?;
+    server.serve_forever().await
 }
 
 impl Spawner for EventLoop {

@@ -4,6 +4,8 @@
 //! names it does in the way its own documentation recommends, and nothing here adds work to one that another is spared.
 
 mod aioli;
+mod net;
+mod process;
 mod raw;
 mod smol;
 mod sync;
@@ -11,15 +13,16 @@ mod tokio;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+pub use net::NetPeer;
+pub use process::ProcessPeer;
 pub use sync::SyncPeer;
 
 use crate::rows::{self, Row};
-use crate::server;
+use crate::server::{self, Idiom};
 
 /// A runtime under measurement. All functions but [`Peer::run`] are called from inside one of its tasks.
 pub trait Peer: 'static {
@@ -27,10 +30,6 @@ pub trait Peer: 'static {
     type Spawner: Spawner;
     /// Waits for a spawned task; panics where the task did.
     type Join<T: Send + 'static>: Future<Output = T> + Send + 'static;
-    /// A listening TCP socket.
-    type Listener: Send + Sync + 'static;
-    /// A connected TCP socket.
-    type Stream: Send + 'static;
 
     /// Starts a runtime with this many workers, runs `main` as a task of it, stops the runtime, and returns the result.
     fn run<F>(workers: usize, main: impl FnOnce(Self::Spawner) -> F) -> F::Output
@@ -79,18 +78,6 @@ pub trait Peer: 'static {
 
     /// Runs a closure on the blocking pool.
     fn run_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> impl Future<Output = T> + Send;
-
-    /// Listens on a free port of the loopback interface.
-    fn listen() -> impl Future<Output = io::Result<(Self::Listener, SocketAddr)>> + Send;
-
-    /// Accepts a connection, with Nagle's algorithm off.
-    fn accept(listener: &Self::Listener) -> impl Future<Output = io::Result<Self::Stream>> + Send;
-
-    /// Reads what is there into `buffer`; zero at the end of the stream.
-    fn read(stream: &mut Self::Stream, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> + Send;
-
-    /// Writes all of `bytes`.
-    fn write_all(stream: &mut Self::Stream, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
 }
 
 /// Spawns onto a runtime from outside of it.
@@ -129,7 +116,7 @@ pub enum PeerId {
     TokioCt,
     /// async-executor on as many threads as asked for, with async-io.
     Smol,
-    /// No runtime: the floor of the network rows.
+    /// No runtime: the floor of the rows about network and children.
     Raw,
 }
 
@@ -176,17 +163,18 @@ impl PeerId {
             PeerId::Tokio => rows::all::<tokio::MultiThread>(),
             PeerId::TokioCt => rows::all::<tokio::CurrentThread>(),
             PeerId::Smol => rows::all::<smol::Smol>(),
-            PeerId::Raw => rows::network(),
+            PeerId::Raw => rows::without_runtime(),
         }
     }
 
     /// Serves TCP echo until the process ends.
-    pub fn serve(self, workers: usize) -> io::Result<()> {
+    pub fn serve(self, workers: usize, idiom: Idiom) -> io::Result<()> {
         match self {
-            PeerId::Aioli | PeerId::Aioli1 => server::serve::<aioli::Aioli>(workers),
-            PeerId::Tokio => server::serve::<tokio::MultiThread>(workers),
-            PeerId::TokioCt => server::serve::<tokio::CurrentThread>(workers),
-            PeerId::Smol => server::serve::<smol::Smol>(workers),
+            PeerId::Aioli | PeerId::Aioli1 => server::serve::<aioli::Aioli>(workers, idiom),
+            PeerId::Tokio => server::serve::<tokio::MultiThread>(workers, idiom),
+            PeerId::TokioCt => server::serve::<tokio::CurrentThread>(workers, idiom),
+            PeerId::Smol => server::serve::<smol::Smol>(workers, idiom),
+            // It has one server, which knows neither streams nor lines.
             PeerId::Raw => raw::serve(),
         }
     }

@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::net::{SocketFlags, accept_with};
 
 use crate::server;
 
@@ -34,8 +35,7 @@ pub fn serve() -> io::Result<()> {
         for event in &events {
             let token = event.data.u64();
             if token == LISTENER {
-                let (stream, _) = listener.accept()?;
-                stream.set_nonblocking(true)?;
+                let stream = TcpStream::from(accept_with(&listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?);
                 stream.set_nodelay(true)?;
                 epoll::add(&epoll, &stream, EventData::new_u64(accepted), EventFlags::IN)?;
                 connections.insert(accepted, stream);

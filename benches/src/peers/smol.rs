@@ -15,11 +15,13 @@ use std::time::Duration;
 use ::async_channel::{self as channel, Receiver, Sender};
 use ::async_lock::{Barrier, Mutex, Semaphore};
 use ::event_listener::{Event, listener};
-use ::smol::io::{AsyncReadExt, AsyncWriteExt};
+use ::smol::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, BufWriter};
 use ::smol::net::{TcpListener, TcpStream};
+use ::smol::process::{Command, Stdio};
 use ::smol::{Executor, Task, Timer, block_on, future, unblock};
 
-use super::{Peer, Spawner, SyncPeer};
+use super::{NetPeer, Peer, ProcessPeer, Spawner, SyncPeer};
+use crate::server;
 
 /// smol with an executor of our own.
 pub struct Smol;
@@ -39,8 +41,6 @@ fn work<T>(executor: &Arc<Executor<'static>>, future: impl Future<Output = T>) -
 impl Peer for Smol {
     type Spawner = Arc<Executor<'static>>;
     type Join<T: Send + 'static> = Task<T>;
-    type Listener = TcpListener;
-    type Stream = TcpStream;
 
     fn run<F>(workers: usize, main: impl FnOnce(Self::Spawner) -> F) -> F::Output
     where
@@ -110,6 +110,11 @@ impl Peer for Smol {
     fn run_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> impl Future<Output = T> + Send {
         unblock(job)
     }
+}
+
+impl NetPeer for Smol {
+    type Listener = TcpListener;
+    type Stream = TcpStream;
 
     async fn listen() -> io::Result<(TcpListener, SocketAddr)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -129,6 +134,31 @@ impl Peer for Smol {
 
     async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
         stream.write_all(bytes).await
+    }
+
+    fn serve_streams() -> impl Future<Output = io::Result<()>> + Send {
+        server::accept::<Self, _>(|stream| async {
+            let (mut reader, mut writer) = (BufReader::new(stream.clone()), BufWriter::new(stream));
+            let mut buffer = vec![0; server::BUFFER];
+            while let Ok(count @ 1..) = reader.read(&mut buffer).await {
+                if write_and_flush(&mut writer, &buffer[..count]).await.is_err() {
+                    return;
+                }
+            }
+        })
+    }
+
+    fn serve_lines() -> impl Future<Output = io::Result<()>> + Send {
+        server::accept::<Self, _>(|stream| async {
+            let (mut reader, mut writer) = (BufReader::new(stream.clone()), BufWriter::new(stream));
+            let mut line = Vec::new();
+            while let Ok(1..) = reader.read_until(b'\n', &mut line).await {
+                if write_and_flush(&mut writer, &line).await.is_err() {
+                    return;
+                }
+                line.clear();
+            }
+        })
     }
 }
 
@@ -189,6 +219,28 @@ impl SyncPeer for Smol {
     async fn arrive(barrier: &Barrier) {
         barrier.wait().await;
     }
+}
+
+impl ProcessPeer for Smol {
+    async fn run_program(program: &'static str) -> io::Result<bool> {
+        Ok(Command::new(program)
+            .stdin(Stdio::null())
+            .spawn()?
+            .status()
+            .await?
+            .success())
+    }
+
+    async fn read_program(program: &'static str, argument: &'static str) -> io::Result<Vec<u8>> {
+        let mut command = Command::new(program);
+        command.arg(argument).stdin(Stdio::null()).stdout(Stdio::piped());
+        Ok(command.spawn()?.output().await?.stdout)
+    }
+}
+
+async fn write_and_flush(writer: &mut BufWriter<TcpStream>, bytes: &[u8]) -> io::Result<()> {
+    writer.write_all(bytes).await?;
+    writer.flush().await
 }
 
 impl Spawner for Arc<Executor<'static>> {

@@ -7,10 +7,12 @@ use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::DerefMut;
+use std::process::Stdio;
 use std::time::Duration;
 
-use ::tokio::io::{AsyncReadExt, AsyncWriteExt};
+use ::tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream};
 use ::tokio::net::{TcpListener, TcpStream};
+use ::tokio::process::Command;
 use ::tokio::runtime::{Builder, Handle};
 use ::tokio::sync::{
     Barrier, Mutex, Notify, Semaphore,
@@ -19,7 +21,8 @@ use ::tokio::sync::{
 use ::tokio::task::{self, JoinHandle};
 use ::tokio::time;
 
-use super::{Joined, Peer, Spawner, SyncPeer};
+use super::{Joined, NetPeer, Peer, ProcessPeer, Spawner, SyncPeer};
+use crate::server;
 
 /// tokio with one of its two schedulers.
 pub struct Tokio<const MULTI_THREAD: bool>;
@@ -32,8 +35,6 @@ pub type CurrentThread = Tokio<false>;
 impl<const MULTI_THREAD: bool> Peer for Tokio<MULTI_THREAD> {
     type Spawner = Handle;
     type Join<T: Send + 'static> = Joined<JoinHandle<T>>;
-    type Listener = TcpListener;
-    type Stream = TcpStream;
 
     fn run<F>(workers: usize, main: impl FnOnce(Handle) -> F) -> F::Output
     where
@@ -96,6 +97,11 @@ impl<const MULTI_THREAD: bool> Peer for Tokio<MULTI_THREAD> {
     fn run_blocking<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> impl Future<Output = T> + Send {
         Joined(task::spawn_blocking(job))
     }
+}
+
+impl<const MULTI_THREAD: bool> NetPeer for Tokio<MULTI_THREAD> {
+    type Listener = TcpListener;
+    type Stream = TcpStream;
 
     async fn listen() -> io::Result<(TcpListener, SocketAddr)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -115,6 +121,31 @@ impl<const MULTI_THREAD: bool> Peer for Tokio<MULTI_THREAD> {
 
     async fn write_all(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
         stream.write_all(bytes).await
+    }
+
+    fn serve_streams() -> impl Future<Output = io::Result<()>> + Send {
+        server::accept::<Self, _>(|stream| async {
+            let mut stream = BufStream::new(stream);
+            let mut buffer = vec![0; server::BUFFER];
+            while let Ok(count @ 1..) = stream.read(&mut buffer).await {
+                if write_and_flush(&mut stream, &buffer[..count]).await.is_err() {
+                    return;
+                }
+            }
+        })
+    }
+
+    fn serve_lines() -> impl Future<Output = io::Result<()>> + Send {
+        server::accept::<Self, _>(|stream| async {
+            let mut stream = BufStream::new(stream);
+            let mut line = Vec::new();
+            while let Ok(1..) = stream.read_until(b'\n', &mut line).await {
+                if write_and_flush(&mut stream, &line).await.is_err() {
+                    return;
+                }
+                line.clear();
+            }
+        })
     }
 }
 
@@ -175,6 +206,23 @@ impl<const MULTI_THREAD: bool> SyncPeer for Tokio<MULTI_THREAD> {
     async fn arrive(barrier: &Barrier) {
         barrier.wait().await;
     }
+}
+
+impl<const MULTI_THREAD: bool> ProcessPeer for Tokio<MULTI_THREAD> {
+    async fn run_program(program: &'static str) -> io::Result<bool> {
+        Ok(Command::new(program).stdin(Stdio::null()).status().await?.success())
+    }
+
+    async fn read_program(program: &'static str, argument: &'static str) -> io::Result<Vec<u8>> {
+        let mut command = Command::new(program);
+        command.arg(argument).stdin(Stdio::null()).stdout(Stdio::piped());
+        Ok(command.spawn()?.wait_with_output().await?.stdout)
+    }
+}
+
+async fn write_and_flush(stream: &mut BufStream<TcpStream>, bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
 }
 
 impl Spawner for Handle {

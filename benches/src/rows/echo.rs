@@ -1,33 +1,58 @@
 //! TCP echo: a server process of the peer against the load process, which is the same for all.
+//!
+//! What a comfortable idiom costs above the plainer one is small beside what the machine does from one minute to the
+//! next, so a row of the former measures the latter too, right after it, and gives the ratio.
+
+use std::io;
 
 use super::{Metric, Row, Sample, Setting};
-use crate::load::Load;
-use crate::server::Server;
+use crate::load::{Load, Report};
+use crate::server::{Idiom, Server};
 
-/// The row with that many connections and messages of that many bytes.
-pub fn row(name: &'static str, connections: usize, bytes: usize) -> Row {
+/// The row of servers in that idiom, with that many connections and messages of that many bytes.
+pub fn row(name: &'static str, idiom: Idiom, connections: usize, bytes: usize) -> Row {
+    let mut metrics = vec![
+        Metric::gain("", "requests/s"),
+        Metric::cost("p50", "us"),
+        Metric::cost("p99", "us"),
+        Metric::cost("server CPU", "us/request"),
+    ];
+    metrics.extend(match idiom {
+        Idiom::Sockets => None,
+        Idiom::Streams | Idiom::Lines => Some(Metric::cost("server CPU : sockets", "ratio")),
+    });
     Row {
         name,
-        metrics: vec![
-            Metric::gain("", "requests/s"),
-            Metric::cost("p50", "us"),
-            Metric::cost("p99", "us"),
-            Metric::cost("server CPU", "us/request"),
-        ],
-        measure: Box::new(move |setting| measure(setting, connections, bytes)),
+        metrics,
+        measure: Box::new(move |setting| {
+            let load = Load {
+                connections,
+                bytes,
+                warm_up_ms: setting.scale(300, 10) as u64,
+                window_ms: setting.scale(1000, 50) as u64,
+                requests: u64::MAX,
+                pause_us: 0,
+                reconnect: false,
+            };
+            measure(setting, idiom, &load)
+        }),
     }
 }
 
-fn measure(setting: &Setting, connections: usize, bytes: usize) -> Sample {
-    let load = Load {
-        connections,
-        bytes,
-        warm_up_ms: setting.scale(300, 10) as u64,
-        window_ms: setting.scale(1000, 50) as u64,
-        requests: u64::MAX,
-        pause_us: 0,
-    };
-    let mut server = Server::start(setting, &[])?;
+fn measure(setting: &Setting, idiom: Idiom, load: &Load) -> Sample {
+    let (report, cpu_us) = drive(setting, idiom, load)?;
+    let mut figures = vec![report.requests / report.seconds, report.p50_us, report.p99_us, cpu_us];
+    if idiom != Idiom::Sockets {
+        let (_, plain_cpu_us) = drive(setting, Idiom::Sockets, load)?;
+        figures.push(cpu_us / plain_cpu_us);
+    }
+    Ok(figures)
+}
+
+/// Runs the load against a server of its own. Returns what the load saw, and the server's microseconds of processor time
+/// per request.
+pub fn drive(setting: &Setting, idiom: Idiom, load: &Load) -> io::Result<(Report, f64)> {
+    let mut server = Server::start(setting, idiom, &[])?;
     let mut cpu_before = None;
     let address = server.address().to_owned();
     let report = load.drive(&address, || {
@@ -37,10 +62,5 @@ fn measure(setting: &Setting, connections: usize, bytes: usize) -> Sample {
     let cpu = server.cpu_time()? - cpu_before.expect("the load was warm before it reported");
     server.finish()?;
     let cpu_us = cpu.as_secs_f64() * 1e6 / report.requests;
-    Ok(vec![
-        report.requests / report.seconds,
-        report.p50_us,
-        report.p99_us,
-        cpu_us,
-    ])
+    Ok((report, cpu_us))
 }

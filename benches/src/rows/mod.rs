@@ -2,12 +2,14 @@
 //!
 //! A row warms up, measures, and returns one figure per metric; repetition and statistics are the harness's. Where tasks
 //! talk to each other they use `futures-channel`, which knows no runtime, so that those rows compare schedulers and nothing
-//! else; but the rows that are about locks, queues and their kind use each runtime's own ([`SyncPeer`]).
+//! else; but the rows that are about locks, queues and their kind use each runtime's own ([`SyncPeer`](crate::peers::SyncPeer)).
 
 mod barrier;
 mod blocking;
 mod cancel;
 mod chained_spawn;
+mod children;
+mod churn;
 mod echo;
 mod event;
 mod fan_out;
@@ -32,7 +34,10 @@ use std::future::Future;
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::peers::{Peer, PeerId, SyncPeer};
+use children::Program;
+
+use crate::peers::{Peer, PeerId, ProcessPeer};
+use crate::server::Idiom;
 
 /// A workload, for one peer.
 pub struct Row {
@@ -112,7 +117,7 @@ impl Setting {
 }
 
 /// All rows, in the order of the table.
-pub fn all<P: SyncPeer>() -> Vec<Row> {
+pub fn all<P: ProcessPeer>() -> Vec<Row> {
     let mut rows = vec![
         spawn_join::row::<P>(),
         spawn_outside::row::<P>(),
@@ -140,20 +145,47 @@ pub fn all<P: SyncPeer>() -> Vec<Row> {
         queue::row::<P>("queue_1_1_small", 1, 1),
         event::row::<P>(),
         barrier::row::<P>(),
+        children::row::<P>("children", Program::Silent),
+        children::row::<P>("children_piped", Program::Talking),
     ];
     rows.extend(network());
     rows
 }
 
-/// The rows that talk to a server process, and so also measure a server without a runtime.
-pub fn network() -> Vec<Row> {
+/// The rows of the column without a runtime.
+pub fn without_runtime() -> Vec<Row> {
+    let mut rows = vec![
+        children::floor("children", Program::Silent),
+        children::floor("children_piped", Program::Talking),
+    ];
+    rows.extend(network());
+    rows
+}
+
+/// The rows that talk to a server process.
+fn network() -> Vec<Row> {
+    const KIB: usize = 1 << 10;
     vec![
-        echo::row("echo_1", 1, 64),
-        echo::row("echo_50", 50, 64),
-        echo::row("echo_500", 500, 64),
-        echo::row("echo_50_16k", 50, 16 << 10),
-        syscalls::row("syscalls_1", 1),
-        syscalls::row("syscalls_50", 50),
+        echo::row("echo_1", Idiom::Sockets, 1, 64),
+        echo::row("echo_50", Idiom::Sockets, 50, 64),
+        echo::row("echo_500", Idiom::Sockets, 500, 64),
+        echo::row("echo_1_16k", Idiom::Sockets, 1, 16 * KIB),
+        echo::row("echo_50_16k", Idiom::Sockets, 50, 16 * KIB),
+        echo::row("echo_500_16k", Idiom::Sockets, 500, 16 * KIB),
+        echo::row("stream_1", Idiom::Streams, 1, 64),
+        echo::row("stream_50", Idiom::Streams, 50, 64),
+        echo::row("stream_500", Idiom::Streams, 500, 64),
+        echo::row("stream_50_16k", Idiom::Streams, 50, 16 * KIB),
+        echo::row("lines_50", Idiom::Lines, 50, 64),
+        churn::row("churn", Idiom::Sockets),
+        churn::row("churn_stream", Idiom::Streams),
+        syscalls::row("syscalls_1", Idiom::Sockets, 1, 64),
+        syscalls::row("syscalls_50", Idiom::Sockets, 50, 64),
+        syscalls::row("syscalls_50_16k", Idiom::Sockets, 50, 16 * KIB),
+        syscalls::row("syscalls_stream_50", Idiom::Streams, 50, 64),
+        syscalls::row("syscalls_stream_50_16k", Idiom::Streams, 50, 16 * KIB),
+        syscalls::churn("syscalls_churn", Idiom::Sockets),
+        syscalls::churn("syscalls_churn_stream", Idiom::Streams),
     ]
 }
 

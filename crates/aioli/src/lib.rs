@@ -38,8 +38,12 @@
 //! | time | [`sleep`], [`sleep_until`], [`interval`], [`timeout`], [`wait_for`], [`Timeout`] |
 //! | the loop | [`EventLoop::call_soon`], [`EventLoop::call_later`], [`Handle`], [`ContextVar`], [`Builder::virtual_time`] |
 //! | network | [`open_connection`], [`start_server`]; the sockets below them are in [`net`], and what can be done with readers and writers in [`io`] |
+//! | callbacks | [`create_connection`], [`create_server`], [`Protocol`], [`Transport`]; all of it is in [`protocols`] |
+//! | foreign descriptors | [`EventLoop::add_reader`], [`EventLoop::add_writer`] |
+//! | standard input and output | [`stdio`] |
+//! | signals | [`signal`](mod@signal), [`EventLoop::add_signal_handler`] |
+//! | threads | [`to_thread`], [`ThreadPool`], [`EventLoop::run_in_executor`], [`run_coroutine_threadsafe`] |
 //! | processes | [`create_subprocess_exec`], [`create_subprocess_shell`]; all of it is in [`process`], and pipes are in [`pipe`] |
-//! | threads | [`to_thread`], [`run_coroutine_threadsafe`] |
 //! | synchronization | [`Lock`], [`RwLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`], [`Queue`], [`Promise`]; all of it is in [`sync`](mod@sync) |
 //!
 //! # Workers
@@ -59,6 +63,9 @@
 pub mod net;
 pub mod pipe;
 pub mod process;
+pub mod protocols;
+pub mod signal;
+pub mod stdio;
 pub mod streams;
 pub mod task;
 pub mod time;
@@ -89,6 +96,11 @@ pub use aioli_sync::{
 #[doc(inline)]
 pub use process::{create_subprocess_exec, create_subprocess_shell};
 #[doc(inline)]
+pub use protocols::{
+    BufferedProtocol, Protocol, Transport, connect_read_pipe, connect_write_pipe, create_connection, create_server,
+    create_server_on, create_unix_connection, create_unix_server,
+};
+#[doc(inline)]
 pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runner, TimerHandle, run};
 #[doc(inline)]
 pub use streams::{
@@ -99,9 +111,9 @@ pub use streams::{
 pub use task::{
     AsCompleted, AsCompletedWithin, BoxError, CancelCause, CancelledError, ChildFailed, Defer, Gather, GroupClosed,
     GroupError, GroupHandle, GroupTask, IntoTask, Join, JoinError, JoinRef, JoinShared, Panic, Race, ReturnWhen,
-    Shield, Task, TaskBuilder, TaskError, TaskGroup, TaskId, TaskRef, ThreadsafeFuture, ToThread, UnhandledError,
-    UnhandledKind, Wait, YieldNow, all_tasks, as_completed, catch_cancelled, closing, create_fallible_task,
-    create_local_task, create_task, current_task, defer, finally, gather, gather_settled, race,
+    Shield, Task, TaskBuilder, TaskError, TaskGroup, TaskId, TaskRef, ThreadPool, ThreadsafeFuture, ToThread,
+    UnhandledError, UnhandledKind, Wait, YieldNow, all_tasks, as_completed, catch_cancelled, closing,
+    create_fallible_task, create_local_task, create_task, current_task, defer, finally, gather, gather_settled, race,
     run_coroutine_threadsafe, shield, to_thread, try_gather, uncancellable, wait, yield_now,
 };
 #[doc(inline)]
@@ -117,3 +129,7 @@ struct CancellationChapter;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/synchronization.md")]
 struct SynchronizationChapter;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide.md")]
+struct Guide;

@@ -1,7 +1,8 @@
 //! The pool of threads for calls that block.
 //!
 //! A call is a task whose scheduler is the pool: its one turn, on a thread of the pool, makes the call. So a call that
-//! is cancelled while it is queued is never made, a panic is an outcome, and the one who waits is woken like any joiner.
+//! is cancelled while it is queued is never made, a panic is an outcome, and the one who waits is woken like any joiner. Whoever
+//! has its number can take it back out of the queue.
 //!
 //! # How many threads
 //!
@@ -12,17 +13,20 @@
 //!
 //! # Calls and a virtual clock
 //!
-//! A virtual clock stands still while there are calls to be made or being made. When the last one is over, and whom it
-//! wakes is in a queue, the driver is unparked: whoever sleeps there looks again whether everybody is at rest.
+//! A virtual clock stands still while there are calls of its runtime to be made or being made, on whatever pool. When the last one is
+//! over, and whom it wakes is in a queue, the driver is unparked: whoever sleeps there looks again whether everybody is at rest.
 
 use crate::{
     current,
     driver::Driver,
     task::{self, Reason, Runnable, Schedule, Task, TaskPtr, Unhandled},
 };
-use aioli_primitives::sync::{Arc, Condvar, Mutex, MutexGuard};
+use aioli_primitives::sync::{
+    Arc, Condvar, Mutex, MutexGuard,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap},
     future::Future,
     io,
     panic::{AssertUnwindSafe, Location, catch_unwind},
@@ -64,28 +68,89 @@ impl ThreadConfig {
     }
 }
 
+/// On whose behalf calls are made: a runtime.
+pub(crate) struct Caller {
+    /// The runtime's.
+    unhandled: Arc<Mutex<Unhandled>>,
+    /// How many of its calls are to be made, or being made.
+    calls: AtomicUsize,
+    /// Who is unparked when there is none any more.
+    when_idle: Option<std::sync::Arc<dyn Driver>>,
+}
+
+impl Caller {
+    pub(crate) fn new(unhandled: Arc<Mutex<Unhandled>>, when_idle: Option<std::sync::Arc<dyn Driver>>) -> Arc<Self> {
+        Arc::new(Self {
+            unhandled,
+            calls: AtomicUsize::new(0),
+            when_idle,
+        })
+    }
+
+    /// Whether none of its calls is to be made or being made.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.calls.load(SeqCst) == 0
+    }
+}
+
+/// A call counts until this is dropped.
+struct Counted(Arc<Caller>);
+
+impl Counted {
+    fn new(caller: Arc<Caller>) -> Self {
+        caller.calls.fetch_add(1, SeqCst);
+        Self(caller)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if self.0.calls.fetch_sub(1, SeqCst) == 1 {
+            if let Some(driver) = &self.0.when_idle {
+                driver.unpark();
+            }
+        }
+    }
+}
+
+/// A call in the queue.
+struct Job {
+    call: Runnable,
+    counted: Counted,
+}
+
+impl Job {
+    fn run(self) {
+        self.call.run();
+        // Only now: whom the call wakes is in a queue.
+        drop(self.counted);
+    }
+
+    fn abandon(self) {
+        self.call.abandon();
+        drop(self.counted);
+    }
+}
+
 pub(crate) struct Pool {
     state: Mutex<State>,
     wake: Condvar,
     threads: ThreadConfig,
     most_threads: usize,
     keep_alive: Duration,
-    /// The runtime's.
-    unhandled: Arc<Mutex<Unhandled>>,
 }
 
+#[derive(Default)]
 struct State {
-    queue: VecDeque<Runnable>,
+    /// By their numbers, which are in the order of their coming.
+    queue: BTreeMap<u64, Job>,
+    next_number: u64,
     /// Those that nobody has begun to join.
     threads: HashMap<ThreadId, JoinHandle<()>>,
     /// How many take jobs.
     working: usize,
     /// The thread that left last. It has joined the one before it, so that whoever joins it has joined all.
     left: Option<JoinHandle<()>>,
-    /// Jobs that are being done.
-    under_way: usize,
-    /// Who is unparked when there is no job any more.
-    when_idle: Option<std::sync::Arc<dyn Driver>>,
     /// Threads that wait for a job.
     idle: usize,
     /// A thread has been woken or started and has not taken the lock yet.
@@ -94,69 +159,65 @@ struct State {
 }
 
 impl Pool {
-    pub(crate) fn new(
-        threads: ThreadConfig,
-        most_threads: usize,
-        keep_alive: Duration,
-        unhandled: Arc<Mutex<Unhandled>>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(threads: ThreadConfig, most_threads: usize, keep_alive: Duration) -> Arc<Self> {
         Arc::new(Self {
-            state: Mutex::new(State {
-                queue: VecDeque::new(),
-                threads: HashMap::new(),
-                working: 0,
-                left: None,
-                under_way: 0,
-                when_idle: None,
-                idle: 0,
-                coming: false,
-                stopping: false,
-            }),
+            state: Mutex::default(),
             wake: Condvar::new(),
             threads,
             most_threads,
             keep_alive,
-            unhandled,
         })
     }
 
-    /// Has `driver` unparked whenever the last job is done.
-    pub(crate) fn tell_when_idle(&self, driver: std::sync::Arc<dyn Driver>) {
-        self.state.lock().when_idle = Some(driver);
+    pub(crate) fn most_threads(&self) -> usize {
+        self.most_threads
     }
 
-    /// Whether there is no job to be done or being done.
-    pub(crate) fn is_idle(&self) -> bool {
-        self.state.lock().is_idle()
-    }
-
-    /// Makes the call on a thread of the pool. On a stopped pool it is cancelled instead.
-    pub(crate) fn spawn<F, T>(pool: &Arc<Self>, call: F, location: &'static Location<'static>) -> Task<T>
+    /// Makes the call on a thread of the pool. On a stopped pool it is cancelled instead. Gives its number, too.
+    pub(crate) fn spawn<F, T>(
+        pool: &Arc<Self>,
+        caller: &Arc<Caller>,
+        call: F,
+        location: &'static Location<'static>,
+    ) -> (Task<T>, u64)
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        let (pooled, caller) = (Pooled(pool.clone(), caller.clone()), caller.clone());
         // SAFETY: the call is `Send` and borrows nothing.
-        let (job, task) = unsafe { task::create(Call(Some(call)), Pooled(pool.clone()), location) };
-        Self::submit(pool, job);
-        task
+        let (call, task) = unsafe { task::create(Call(Some(call)), pooled, location) };
+        let counted = Counted::new(caller);
+        (task, Self::submit(pool, Job { call, counted }))
     }
 
-    fn submit(pool: &Arc<Self>, job: Runnable) {
+    fn submit(pool: &Arc<Self>, job: Job) -> u64 {
         let mut state = pool.state.lock();
+        let number = state.next_number;
         if state.stopping {
             drop(state);
             job.abandon();
-            return;
+            return number;
         }
-        state.queue.push_back(job);
+        state.next_number += 1;
+        state.queue.insert(number, job);
         if let Err(error) = Self::call_for_a_thread(pool, &mut state) {
-            let job = state.queue.pop_back();
+            let job = state.queue.remove(&number);
             // Abandoning runs destructors and wakers, which may want the lock.
             drop(state);
-            job.into_iter().for_each(Runnable::abandon);
+            job.into_iter().for_each(Job::abandon);
             panic!("cannot start a thread for blocking calls: {error}");
         }
+        number
+    }
+
+    /// Takes a call back out of the queue, and cancels it. `false`: it is not there.
+    pub(crate) fn take_back(&self, number: u64) -> bool {
+        let job = self.state.lock().queue.remove(&number);
+        let found = job.is_some();
+        // Not under the lock.
+        job.into_iter().for_each(Job::abandon);
+        found
     }
 
     /// Somebody has to come for the jobs in the queue. An error: nobody ever would.
@@ -185,21 +246,14 @@ impl Pool {
         let mut state = pool.state.lock();
         state.coming = false;
         loop {
-            if let Some(job) = state.queue.pop_front() {
+            if let Some((_, job)) = state.queue.pop_first() {
                 if !state.queue.is_empty() {
                     // It cannot fail: this thread is there.
                     let _ = Self::call_for_a_thread(pool, &mut state);
                 }
-                state.under_way += 1;
                 drop(state);
                 job.run();
                 state = pool.state.lock();
-                state.under_way -= 1;
-                if state.is_idle() {
-                    if let Some(driver) = &state.when_idle {
-                        driver.unpark();
-                    }
-                }
                 continue;
             }
             if state.stopping {
@@ -222,10 +276,16 @@ impl Pool {
         }
     }
 
-    /// Waits until all calls that were submitted have returned, and for the threads to end.
-    pub(crate) fn stop(&self) {
+    /// Takes no more calls. The threads end when they have made those that were submitted.
+    pub(crate) fn dismiss(&self) {
         self.state.lock().stopping = true;
         self.wake.notify_all();
+    }
+
+    /// Waits until all calls that were submitted have returned, and for the threads to end, but for this one if it is one.
+    pub(crate) fn stop(&self) {
+        self.dismiss();
+        let this = thread::current().id();
         loop {
             // As long as there are calls, there may be new threads to make them.
             let threads: Vec<_> = {
@@ -240,14 +300,9 @@ impl Pool {
             if threads.is_empty() {
                 return;
             }
-            threads.into_iter().for_each(join);
+            let others = threads.into_iter().filter(|thread| thread.thread().id() != this);
+            others.for_each(join);
         }
-    }
-}
-
-impl State {
-    fn is_idle(&self) -> bool {
-        self.under_way == 0 && self.queue.is_empty()
     }
 }
 
@@ -273,15 +328,15 @@ impl<F: FnOnce() -> T, T> Future for Call<F> {
 }
 
 /// Schedules calls. They are in no set of live tasks: the pool waits for its threads.
-struct Pooled(Arc<Pool>);
+struct Pooled(Arc<Pool>, Arc<Caller>);
 
 impl Schedule for Pooled {
     const BOUND_AT_BIRTH: bool = false;
 
     fn schedule(&self, task: Runnable, _: Reason) {
-        // A copy: the task, and this in it, may be gone as soon as it is in the queue.
-        let pool = self.0.clone();
-        Pool::submit(&pool, task);
+        // Copies: the task, and this in it, may be gone as soon as it is in the queue.
+        let (pool, counted) = (self.0.clone(), Counted::new(self.1.clone()));
+        Pool::submit(&pool, Job { call: task, counted });
     }
 
     fn bind(&self, _: TaskPtr) {}
@@ -289,6 +344,6 @@ impl Schedule for Pooled {
     fn release(&self, _: TaskPtr) {}
 
     fn unhandled(&self) -> Unhandled {
-        self.0.unhandled.lock().clone()
+        self.1.unhandled.lock().clone()
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     queue::Queue,
     shared::Shared,
     task::{JoinError, Task, TaskRef, Unhandled, UnhandledError},
+    thread_pool::{QueuedCall, ThreadPool},
     worker::{Worker, abort_on_unwind},
 };
 use aioli_primitives::sync::{Arc, Condvar, Mutex};
@@ -118,7 +119,6 @@ impl Executor {
             config.blocking_threads,
             config.max_blocking_threads,
             config.blocking_keep_alive,
-            unhandled.clone(),
         );
         let shared = Shared::new(stealers, driver, unhandled, pool);
         let handle = Handle(shared.clone());
@@ -326,7 +326,24 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        Pool::spawn(&self.0.pool, call, Location::caller())
+        self.spawn_blocking_on(None, call).0
+    }
+
+    /// As [`spawn_blocking`](Self::spawn_blocking), on a thread of the given pool, if one is given; with what takes the call back.
+    /// If the pool was shut down, the call is cancelled.
+    ///
+    /// # Panics
+    ///
+    /// As `spawn_blocking`.
+    #[track_caller]
+    pub fn spawn_blocking_on<F, T>(&self, pool: Option<&ThreadPool>, call: F) -> (Task<T>, QueuedCall)
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let pool = pool.map_or(&self.0.pool, ThreadPool::pool);
+        let (task, number) = Pool::spawn(pool, &self.0.caller, call, Location::caller());
+        (task, QueuedCall::new(pool.clone(), number))
     }
 
     /// Has a worker make `call`, outside any task: in its turn among the tasks that are ready, and never while another call

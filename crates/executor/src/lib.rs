@@ -9,7 +9,7 @@
 //! | `scope` | what a cancellation stops, what can take it, and what a dropped future leaves to be done: [`Scoped`], [`catch_cancelled`], [`defer`] |
 //! | `queue`, `worker`, `shared`, `home`, `here` | where tasks wait, who runs them, and how they get there |
 //! | `idle`, `parker`, `watch` | falling asleep and being woken, without a wake-up lost, and watching those who work |
-//! | `blocking` | the pool for calls that block |
+//! | `blocking`, `thread_pool` | the pool for calls that block, and pools of one's own: [`ThreadPool`] |
 //! | [`Executor`] | the whole: start, run, end |
 //!
 //! ```
@@ -71,6 +71,7 @@ mod queue;
 pub mod roster;
 mod scope;
 mod shared;
+mod thread_pool;
 #[doc(hidden)]
 pub mod watch;
 mod worker;
@@ -92,3 +93,4 @@ pub use task::{
     CallbackId, Finished, Join, JoinError, JoinRef, JoinShared, Panic, Task, TaskId, TaskRef, Unhandled,
     UnhandledError, UnhandledKind, current_task, mark_failed,
 };
+pub use thread_pool::{QueuedCall, ThreadPool};

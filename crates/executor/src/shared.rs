@@ -8,7 +8,7 @@
 mod calls;
 
 use crate::{
-    blocking::Pool,
+    blocking::{Caller, Pool},
     driver::Driver,
     home::{Homed, Newcomer},
     idle::Idle,
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     /// Where the next newcomer's home is.
     next_home: AtomicUsize,
     pub(crate) pool: Arc<Pool>,
+    /// For whom the pool, and others, make calls: this runtime.
+    pub(crate) caller: Arc<Caller>,
 }
 
 /// What others may touch of a worker.
@@ -78,9 +80,8 @@ impl Shared {
         pool: Arc<Pool>,
     ) -> Arc<Self> {
         let workers = stealers.len();
-        if driver.is_virtual() {
-            pool.tell_when_idle(driver.clone());
-        }
+        let when_idle = driver.is_virtual().then(|| driver.clone());
+        let caller = Caller::new(unhandled.clone(), when_idle);
         let home = |(index, stealer)| {
             CachePadded::new(Home {
                 index,
@@ -107,6 +108,7 @@ impl Shared {
             unhandled,
             next_home: AtomicUsize::new(0),
             pool,
+            caller,
         });
         for home in &shared.homes {
             // Its worker has not come yet.
@@ -170,8 +172,8 @@ impl Shared {
     /// Whether anything is left to do before the next timer, for the sleeper that is to move a virtual clock. See
     /// [`Idle::wake_at_rest`].
     pub(crate) fn has_left_over(&self) -> bool {
-        // The pool first: what its calls wake is in a queue before they count as over.
-        !self.pool.is_idle()
+        // The calls first: what they wake is in a queue before they count as over.
+        !self.caller.is_idle()
             || !self.injector.is_empty()
             || self
                 .homes

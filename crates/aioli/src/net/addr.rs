@@ -1,15 +1,15 @@
 //! From what people write to socket addresses.
 
-use crate::task::{JoinError, to_thread};
+use super::resolver::resolve;
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
 };
 
 /// What can be resolved to socket addresses: addresses themselves, pairs of host and port, and texts like
 /// `"127.0.0.1:80"`, `"[::1]:80"` and `"localhost:80"`.
 ///
-/// Only names of hosts need a look-up, which is made on a thread for blocking calls.
+/// Only names of hosts need a look-up, which is made by the loop's [`Resolver`](super::Resolver).
 pub trait ToAddresses {
     /// The addresses, or what is to be looked up.
     ///
@@ -33,20 +33,20 @@ impl Addresses {
     ///
     /// # Errors
     ///
-    /// Those of the system's resolver.
+    /// Those of the [`Resolver`](super::Resolver): a [`LookupError`](super::LookupError) inside, of the kind
+    /// [`NotFound`](io::ErrorKind::NotFound) if there is no such name.
+    ///
+    /// # Panics
+    ///
+    /// If there is something to look up, and no event loop runs on this thread.
     ///
     /// # Cancel safety
     ///
-    /// A look-up that has begun goes on on its thread, and its result is lost.
+    /// A look-up by the system that has begun goes on on its thread, and its result is lost.
     pub async fn resolve(self) -> io::Result<Vec<SocketAddr>> {
-        let (host, port) = match self {
-            Addresses::Known(addresses) => return Ok(addresses),
-            Addresses::Lookup(host, port) => (host, port),
-        };
-        match to_thread(move || (host.as_str(), port).to_socket_addrs().map(Iterator::collect)).await {
-            Ok(addresses) => addresses,
-            Err(JoinError::Panicked(panic)) => panic.resume(),
-            Err(JoinError::Cancelled) => Err(io::Error::other("the event loop was closed during a look-up")),
+        match self {
+            Addresses::Known(addresses) => Ok(addresses),
+            Addresses::Lookup(host, port) => resolve(&host, port).await,
         }
     }
 }

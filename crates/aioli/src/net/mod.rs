@@ -1,4 +1,5 @@
-//! Sockets: [`TcpStream`] and [`TcpListener`], [`UnixStream`] and [`UnixListener`], and where they take addresses from.
+//! Sockets: [`TcpStream`] and [`TcpListener`], [`UnixStream`] and [`UnixListener`], [`UdpSocket`] and [`UnixDatagram`], and where they
+//! take addresses from.
 //!
 //! These are the plain sockets, with `futures-io`'s traits, for those who want bytes with nothing between. asyncio's
 //! streams, with their buffers and lines, are built on them in [`streams`](crate::streams).
@@ -22,17 +23,29 @@
 //! ```
 
 mod addr;
+mod connect;
+mod datagram;
+mod lookup;
+mod resolver;
+mod sendfile;
 mod split;
 mod stream;
 mod tcp;
+mod udp;
 mod unix;
 
 pub use addr::{Addresses, ToAddresses};
+pub use connect::{ConnectError, ConnectOptions};
+pub use datagram::DatagramSocket;
+pub use lookup::{AddrInfo, AddrInfoHints, LookupError, NameInfoFlags, getaddrinfo, getnameinfo};
+pub use resolver::{Lookup, Resolver, SystemResolver};
+pub use sendfile::sendfile;
 pub use socket2;
 pub use split::{ReadHalf, ReuniteError, WriteHalf};
 pub use stream::SocketStream;
 pub use tcp::{TcpListener, TcpSocket, TcpStream};
-pub use unix::{PeerCredentials, UnixListener, UnixStream, unix_address};
+pub use udp::UdpSocket;
+pub use unix::{PeerCredentials, UnixDatagram, UnixListener, UnixStream, unix_address};
 
 use crate::runtime::driver::with_driver;
 use aioli_reactor::Reactor;

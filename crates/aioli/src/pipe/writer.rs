@@ -84,19 +84,20 @@ impl PipeWriter {
     ///
     /// Nothing is lost when it is dropped.
     pub async fn broken(&self) {
-        poll_fn(|cx| {
-            ready!(poll_budget(cx));
-            // Nobody reads here, so the direction is free to be waited for: a pipe without readers has failed both ways.
-            // An error says that it cannot be watched, and then it cannot be written to either.
-            let _ = ready!(self.0.poll_with(
-                cx,
-                Direction::Read,
-                || Ok(()),
-                |end, cx| { end.source.poll_io(cx, Direction::Read, || end.has_failed()) }
-            ));
-            Poll::Ready(())
-        })
-        .await;
+        poll_fn(|cx| self.poll_broken(cx)).await;
+    }
+
+    fn poll_broken(&self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(poll_budget(cx));
+        // Nobody reads here, so the direction is free to be waited for: a pipe without readers has failed both ways.
+        // An error says that it cannot be watched, and then it cannot be written to either.
+        let _ = ready!(self.0.poll_with(
+            cx,
+            Direction::Read,
+            || Ok(()),
+            |end, cx| { end.source.poll_io(cx, Direction::Read, || end.has_failed()) }
+        ));
+        Poll::Ready(())
     }
 }
 
@@ -149,8 +150,9 @@ impl AsyncWrite for PipeWriter {
 }
 
 impl Wire for PipeWriter {
-    fn poll_read(&self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(0))
+    /// There is nothing to read but that the other end is gone.
+    fn poll_read(&self, cx: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll_broken(cx).map(|()| Ok(0))
     }
 
     fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {

@@ -3,7 +3,9 @@
 #[cfg(unix)]
 use super::ctrl_c::CtrlC;
 use super::{clock::Clock, driver::JoinedDriver, runner::Runner, state::LoopState};
+use crate::net::{Resolver, SystemResolver};
 use aioli_executor::{Config, Executor, MAX_WORKERS, ThreadHook};
+use aioli_reactor::Reactor;
 use std::{env, error::Error, ffi::OsString, fmt, io, sync::Arc, time::Duration};
 
 /// The environment variable that gives the number of workers where the program does not.
@@ -26,6 +28,7 @@ pub struct Builder {
     max_blocking_threads: Option<usize>,
     cleanup_timeout: Option<Duration>,
     virtual_time: bool,
+    resolver: Option<Arc<dyn Resolver>>,
     #[cfg(unix)]
     cancel_on_ctrl_c: bool,
 }
@@ -107,12 +110,20 @@ impl Builder {
         self
     }
 
+    /// Who finds the addresses of names; by default the system, through [`SystemResolver`].
+    /// [`EventLoop::set_resolver`](crate::EventLoop::set_resolver) changes it later.
+    pub fn resolver(mut self, resolver: impl Resolver) -> Self {
+        self.resolver = Some(Arc::new(resolver));
+        self
+    }
+
     /// Whether Ctrl-C, the signal `SIGINT`, cancels the main task of a run, so that it cleans up before
     /// [`try_run`](Runner::try_run) says that it was cancelled (and [`run_forever`](Runner::run_forever) returns). A second Ctrl-C
     /// in the same run ends the process at once, with exit code 130. By default, nothing is done about the signal.
     ///
     /// As `asyncio.run()` does it. Other handlers of the signal stay and are called, too; but once a run with this option
-    /// has begun, a Ctrl-C outside such runs ends the process, as it would have without any handler. Only on Unix.
+    /// has begun, a Ctrl-C outside such runs ends the process, as it would have without any handler, unless somebody
+    /// [listens](mod@crate::signal) for it. Only on Unix.
     ///
     /// ```no_run
     /// let mut runner = aioli::Builder::new().cancel_on_ctrl_c(true).build()?;
@@ -164,11 +175,13 @@ impl Builder {
         } else {
             Clock::real()
         };
-        let state = Arc::new(LoopState::new(clock));
-        let driver = JoinedDriver::new(workers, state.clone()).map_err(BuildError::System)?;
+        let reactor = Reactor::new().map_err(BuildError::System)?;
+        let resolver = self.resolver.unwrap_or_else(|| Arc::new(SystemResolver));
+        let state = Arc::new(LoopState::new(clock, reactor, resolver));
+        let driver = JoinedDriver::new(workers, state.clone());
         #[cfg(unix)]
         let ctrl_c = match self.cancel_on_ctrl_c {
-            true => Some(CtrlC::new(&driver.reactor).map_err(BuildError::System)?),
+            true => Some(CtrlC::new(&state.reactor).map_err(BuildError::System)?),
             false => None,
         };
         let executor = Executor::new(config, Arc::new(driver)).map_err(BuildError::System)?;

@@ -1,93 +1,72 @@
 //! Ctrl-C: the first one cancels the main task of the run in progress, the second one ends the process.
 //!
-//! # What happens in the signal handler
+//! The signal handler rings the [doorbell](crate::signal::Doorbell); the worker that waits for events hears it, and cancels the main
+//! task. So there is no thread for this.
 //!
-//! Very little may: a handler runs in the middle of anything, so it must not lock or allocate. Here it counts, and writes a byte into
-//! a socket whose other end is a source on the loop's reactor; or it ends the process, by the one function that may do so there.
-//! The worker that waits for events finds the byte, and cancels the main task. So there is no thread for this.
+//! # Between two runs
 //!
-//! # Whose handlers there are
-//!
-//! `signal-hook-registry` keeps one handler for the whole process, which calls what is registered, and whatever handler there was
-//! before. It stays when nothing is registered any more, and then the signal does nothing at all: the program could not be interrupted
-//! between two runs. So one action is registered for good, with the first run; it ends the process when no run is in progress.
+//! The process's handler stays when nothing is registered any more, and then the signal does nothing at all: the program could not be
+//! interrupted between two runs. So one action is registered for good, with the first run; it ends the process when no run is in
+//! progress, nor anybody else listens for the signal.
 
 use super::state::LoopState;
-use aioli_reactor::{Reactor, Source};
-use signal_hook_registry::SigId;
+use crate::signal::{Doorbell, Listening, SignalKind, is_listened_for, register};
+use aioli_reactor::Reactor;
 use std::{
     io,
-    os::unix::net::UnixStream,
     sync::{
         Arc, Once,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, Ordering::SeqCst},
     },
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Wake, Waker},
 };
 
+const CTRL_C: SignalKind = SignalKind::interrupt();
+
 /// What a shell says of a program that was ended by this signal.
-const EXIT_CODE: i32 = 128 + libc::SIGINT;
+const EXIT_CODE: i32 = 128 + CTRL_C.as_raw();
 
-/// How many runs in progress see to the signal themselves.
-static RUNS: AtomicUsize = AtomicUsize::new(0);
-
-/// The two ends between the handler and the loop.
-pub(super) struct CtrlC {
-    source: Source<UnixStream>,
-    writer: Arc<UnixStream>,
-}
+/// What a loop has to hear the signal with.
+pub(super) struct CtrlC(Doorbell);
 
 impl CtrlC {
     pub(super) fn new(reactor: &Reactor) -> io::Result<Self> {
-        let (reader, writer) = UnixStream::pair()?;
-        reader.set_nonblocking(true)?;
-        writer.set_nonblocking(true)?;
-        Ok(Self {
-            source: reactor.register(reader)?,
-            writer: Arc::new(writer),
-        })
+        Doorbell::new(reactor).map(Self)
     }
 
     /// Sees to the signal until the guard is dropped.
     pub(super) fn watch(&self, state: &Arc<LoopState>) -> Watch {
         static BETWEEN_RUNS: Once = Once::new();
         BETWEEN_RUNS.call_once(|| {
-            register(|| {
-                if RUNS.load(SeqCst) == 0 {
+            let action = || {
+                if !is_listened_for(CTRL_C) {
                     end_process();
                 }
-            });
+            };
+            // SAFETY: the action reads an atomic, or ends the process by `_exit`.
+            unsafe { register(CTRL_C, action) }.expect("SIGINT is a signal that can be handled");
         });
         let interrupt = Arc::new(Interrupt {
             state: state.clone(),
             over: AtomicBool::new(false),
         });
-        self.listen(Waker::from(interrupt.clone()));
-        let (writer, again) = (self.writer.clone(), AtomicBool::new(false));
-        // Before the action is registered: in between, the signal does nothing, instead of ending the process.
-        RUNS.fetch_add(1, SeqCst);
-        let action = register(move || {
+        // A signal that came too late for the run before is forgotten.
+        let waker = Waker::from(interrupt.clone());
+        let _ = self.0.poll_rung(&mut Context::from_waker(&waker));
+        let (button, again) = (self.0.button(), AtomicBool::new(false));
+        let action = move || {
             if again.swap(true, SeqCst) {
                 end_process();
             }
-            // It cannot fail: there is room for a byte, and the other end is open as long as this is registered.
-            let _ = rustix::io::write(&*writer, &[0]);
-        });
-        Watch { action, interrupt }
+            button.press();
+        };
+        // SAFETY: the action touches an atomic, and presses a button or ends the process by `_exit`.
+        let listening = unsafe { Listening::new(CTRL_C, action) };
+        Watch {
+            _listening: listening.expect("SIGINT is a signal that can be handled"),
+            interrupt,
+        }
     }
-
-    /// Has `waker` woken by the next byte. One that came too late for the run before is forgotten.
-    fn listen(&self, waker: Waker) {
-        let mut cx = Context::from_waker(&waker);
-        while let Poll::Ready(Ok(1..)) = self.source.poll_read(&mut cx, &mut [0; 8]) {}
-    }
-}
-
-/// Adds something to what is done on the signal.
-fn register(action: impl Fn() + Send + Sync + 'static) -> SigId {
-    // SAFETY: the actions, all of this file, touch atomics, write to a descriptor, or end the process by `_exit`.
-    let registered = unsafe { signal_hook_registry::register(libc::SIGINT, action) };
-    registered.expect("SIGINT is a signal that can be handled")
 }
 
 /// Ends the process at once: no destructors, no exit handlers.
@@ -98,19 +77,17 @@ fn end_process() {
 
 /// The main task is cancelled by the signal until this is dropped.
 pub(super) struct Watch {
-    action: SigId,
+    _listening: Listening,
     interrupt: Arc<Interrupt>,
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         self.interrupt.over.store(true, SeqCst);
-        signal_hook_registry::unregister(self.action);
-        RUNS.fetch_sub(1, SeqCst);
     }
 }
 
-/// Woken by the byte.
+/// Woken by the bell.
 struct Interrupt {
     state: Arc<LoopState>,
     /// The run is over, and the next one is not meant.

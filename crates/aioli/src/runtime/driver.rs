@@ -31,7 +31,7 @@ pub(crate) struct JoinedDriver {
 }
 
 impl JoinedDriver {
-    pub(super) fn new(workers: usize, state: Arc<LoopState>) -> io::Result<Self> {
+    pub(super) fn new(workers: usize, state: Arc<LoopState>) -> Self {
         let clock = state.clock.clone();
         let first = Arc::new(Timers::new());
         let others = (1..workers).map(|_| {
@@ -41,14 +41,14 @@ impl JoinedDriver {
                 Arc::default()
             }
         });
-        Ok(Self {
-            reactor: Reactor::new()?,
+        Self {
+            reactor: state.reactor.clone(),
             wheels: std::iter::once(first.clone()).chain(others).collect(),
             clock,
             alarm: Alarm::new(),
             firing: Mutex::new(()),
             state,
-        })
+        }
     }
 
     /// What the loop has besides its executor.

@@ -1,10 +1,13 @@
 //! The handle to a loop, and how code finds the loop that it runs on.
 
 use super::{driver::try_with_driver, state::LoopState};
-use crate::task::{Task, TaskRef};
+use crate::{
+    net::Resolver,
+    task::{Task, TaskRef},
+};
 use aioli_executor::{Context, Handle, Unhandled, UnhandledError, no_loop};
 use aioli_sync::{Exception, Promise, PromiseLoop};
-use std::{fmt, future::Future, sync::Arc, time::Instant};
+use std::{fmt, future::Future, mem, sync::Arc, time::Instant};
 
 /// A handle to an event loop: cloneable, and good from any thread.
 ///
@@ -103,6 +106,17 @@ impl EventLoop {
         self.0.report(error);
     }
 
+    /// Has `resolver` find the addresses of names, for look-ups that begin from now on.
+    pub fn set_resolver(&self, resolver: impl Resolver) {
+        let mut current: Arc<dyn Resolver> = Arc::new(resolver);
+        mem::swap(&mut *self.1.resolver.lock(), &mut current);
+        // The old one, which is somebody else's code, is dropped here, without the lock.
+    }
+
+    pub(crate) fn resolver(&self) -> Arc<dyn Resolver> {
+        self.1.resolver.lock().clone()
+    }
+
     /// A promise whose callbacks are called soon, by this loop, and whose exception goes to the
     /// [exception handler](Self::set_exception_handler) if nobody ever looks at it.
     ///
@@ -120,21 +134,6 @@ impl EventLoop {
     /// ```
     pub fn create_promise<T: Send + 'static>(&self) -> Promise<T> {
         Promise::with_loop(Arc::new(self.clone()))
-    }
-
-    /// Calls a function that may block on a thread of the loop's pool. As `loop.run_in_executor(None, function)`: unlike
-    /// [`to_thread`](crate::to_thread), it may be called from any thread, and the function has no copy of the context.
-    ///
-    /// # Panics
-    ///
-    /// If a first thread is needed and the system refuses one.
-    #[track_caller]
-    pub fn run_in_executor<F, T>(&self, function: F) -> Task<T>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        self.0.spawn_blocking(function)
     }
 }
 

@@ -10,8 +10,11 @@ mod ctrl_c;
 pub(crate) mod driver;
 mod event_loop;
 mod main_task;
+mod repeated;
 mod runner;
+mod signal_handlers;
 mod state;
+mod watch;
 
 pub use builder::{BuildError, Builder};
 pub use call_later::TimerHandle;

@@ -10,7 +10,7 @@ mod yield_now;
 #[doc(inline)]
 pub use aioli_executor::{
     Awaitable, CallbackId, CancelCause, CancelledError, CatchCancelled, Closing, Defer, Finally, Finished, IntoTask,
-    Join, JoinError, JoinRef, JoinShared, Panic, Resume, Task, TaskBuilder, TaskId, TaskRef, Uncancellable,
+    Join, JoinError, JoinRef, JoinShared, Panic, Resume, Task, TaskBuilder, TaskId, TaskRef, ThreadPool, Uncancellable,
     UnhandledError, UnhandledKind, catch_cancelled, closing, current_task, defer, finally, poll_budget, uncancellable,
 };
 pub use combinators::{

@@ -111,7 +111,7 @@ fn to_thread_basic() {
             USER.get()
         );
         let event_loop = EventLoop::current();
-        let max = event_loop.run_in_executor(|| [3, 7, 5].into_iter().max());
+        let max = event_loop.run_in_executor(None, || [3, 7, 5].into_iter().max());
         say!("run_in_executor {}", max.await.unwrap().unwrap());
     }
 

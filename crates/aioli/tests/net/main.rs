@@ -1,5 +1,8 @@
 //! Sockets, with one worker and with two.
 
+mod datagrams;
+mod names;
+mod sendfile;
 mod tcp;
 mod tcp_socket;
 mod unix;

@@ -313,13 +313,15 @@ fn a_descriptor_that_the_peer_passes_does_not_hold_up_the_bytes_behind_it() {
     use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
     run(|| async {
         let (near, mut far) = UnixStream::pair().unwrap();
+        let mut got = [0; 11];
+        // So that it reads when it has been told of the bytes.
+        assert!(poll_once(pin!(far.read(&mut got))).await.is_none());
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         let passed = [far.as_fd()];
         assert!(control.push(SendAncillaryMessage::ScmRights(&passed)));
         sendmsg(&near, &[IoSlice::new(b"with")], &mut control, SendFlags::empty()).unwrap();
         near.try_write(b"without").unwrap();
-        let mut got = [0; 11];
         far.read_exact(&mut got).await.unwrap();
         assert_eq!(&got, b"withwithout");
     });

@@ -1,10 +1,8 @@
 //! What is TCP's alone about a connection: how it is made, addresses, and options.
 
 use crate::net::{
-    ToAddresses,
-    addr::first_that_works,
+    ConnectOptions, ToAddresses,
     stream::{SocketStream, StreamSocket},
-    tcp::TcpSocket,
 };
 use socket2::{SockRef, TcpKeepalive};
 use std::{
@@ -36,12 +34,11 @@ impl StreamSocket for net::TcpStream {
 }
 
 impl SocketStream<net::TcpStream> {
-    /// Connects to the first of the addresses that answers.
+    /// Connects to the first of the addresses that answers. [`ConnectOptions`] is for other ways.
     ///
     /// # Errors
     ///
-    /// That of the last address; [`InvalidInput`](io::ErrorKind::InvalidInput) if there is none, or what was given is
-    /// not one.
+    /// Those of [`ConnectOptions::connect`].
     ///
     /// # Panics
     ///
@@ -51,10 +48,7 @@ impl SocketStream<net::TcpStream> {
     ///
     /// Dropping it gives the attempt up.
     pub async fn connect(addresses: impl ToAddresses) -> io::Result<Self> {
-        first_that_works(addresses, async |address| {
-            TcpSocket::for_address(address)?.connect(address).await
-        })
-        .await
+        ConnectOptions::new().connect(addresses).await
     }
 
     /// The address of this end.

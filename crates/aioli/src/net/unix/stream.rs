@@ -1,17 +1,13 @@
 //! What is the Unix sockets' alone about a connection: how it is made, addresses, and who the peer is.
 
-use super::{PeerCredentials, credentials, unix_address};
-use crate::{
-    net::stream::{SocketStream, StreamSocket},
-    time::sleep,
-};
+use super::{Pauses, PeerCredentials, credentials, unix_address};
+use crate::net::stream::{SocketStream, StreamSocket};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::{
     io,
     os::unix::net::{self, SocketAddr},
     path::Path,
-    time::Duration,
 };
 
 /// A connection between two sockets on one machine. [`SocketStream`] says what can be done with it, besides what is here.
@@ -53,23 +49,17 @@ impl SocketStream<net::UnixStream> {
     ///
     /// Dropping it gives the attempt up.
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<Self> {
-        const SHORT: Duration = Duration::from_millis(1);
-        const LONG: Duration = Duration::from_millis(64);
-
         let path = path.as_ref();
         unix_address(path)?;
         let address = SockAddr::unix(path)?;
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
-        let mut pause = SHORT;
+        let mut pauses = Pauses::new();
         let pending = loop {
             match socket.connect(&address) {
                 Ok(()) => break false,
                 // The backlog is full, and nothing tells us when it no longer is.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    sleep(pause).await;
-                    pause = LONG.min(pause * 2);
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => pauses.pause().await,
                 Err(error) => match Errno::from_io_error(&error) {
                     Some(Errno::INTR) => {}
                     // Not on Linux.

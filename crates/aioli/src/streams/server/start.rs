@@ -1,6 +1,6 @@
 //! Starting a server that hands each connection to a function as a reader and a writer.
 
-use super::{Server, accept::Serve, listen::Listen};
+use super::{Listen, Serve, Server};
 #[cfg(feature = "tls")]
 use crate::tls::TlsAcceptor;
 use crate::{
