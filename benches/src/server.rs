@@ -137,6 +137,11 @@ impl Server {
         Ok(server)
     }
 
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> &str {
         &self.address

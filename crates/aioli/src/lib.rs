@@ -43,6 +43,7 @@
 //! | standard input and output | [`stdio`] |
 //! | signals | [`signal`](mod@signal), [`EventLoop::add_signal_handler`] |
 //! | threads | [`to_thread`], [`ThreadPool`], [`EventLoop::run_in_executor`], [`run_coroutine_threadsafe`] |
+//! | processes | [`create_subprocess_exec`], [`create_subprocess_shell`]; all of it is in [`process`], and pipes are in [`pipe`] |
 //! | synchronization | [`Lock`], [`RwLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`], [`Queue`], [`Promise`]; all of it is in [`sync`](mod@sync) |
 //!
 //! # Workers
@@ -93,6 +94,8 @@ pub use aioli_sync::{
     OnceCell, PriorityQueue, Promise, PromiseError, PromiseLoop, Queue, QueueShutDown, RwLock, Semaphore,
 };
 #[doc(inline)]
+pub use process::{create_subprocess_exec, create_subprocess_shell};
+#[doc(inline)]
 pub use protocols::{
     BufferedProtocol, DatagramProtocol, DatagramTransport, Protocol, Transport, connect_read_pipe, connect_write_pipe,
     create_connection, create_datagram_endpoint, create_server, create_server_on, create_unix_connection,
@@ -127,3 +130,7 @@ struct CancellationChapter;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/synchronization.md")]
 struct SynchronizationChapter;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide.md")]
+struct Guide;
