@@ -48,12 +48,13 @@ fn a_pipe_that_is_written_to_pauses_and_ends() {
         let (mut reader, writer) = pipe().unwrap();
         let recorder = Recorder::new(&seen);
         let transport = connect_write_pipe(|| recorder, writer).unwrap();
-        transport.write(&pattern(MUCH));
+        let bytes = pattern(1024 * 1024);
+        transport.write(&bytes);
         seen.until_called("pause").await;
         transport.write_eof();
         let mut got = Vec::new();
         wait_for(reader.read_to_end(&mut got), LIMIT).await.unwrap().unwrap();
-        assert!(got == pattern(MUCH));
+        assert!(got == bytes);
         let calls = seen.all().await;
         assert!(
             calls == ["made", "pause", "resume", "lost"] || calls == ["made", "pause", "lost"],
