@@ -27,9 +27,9 @@ mod scratch;
 mod serve;
 mod transport;
 
-pub use connect::{CreateConnection, create_connection, create_unix_connection};
+pub use connect::{create_connection, create_unix_connection};
 pub use datagram::{CreateDatagramEndpoint, DatagramProtocol, DatagramTransport, create_datagram_endpoint};
 pub use pipes::{connect_read_pipe, connect_write_pipe};
 pub use protocol::{BufferedProtocol, Protocol};
-pub use serve::{CreateServer, create_server, create_server_on, create_unix_server};
+pub use serve::{create_server, create_server_on, create_unix_server};
 pub use transport::Transport;

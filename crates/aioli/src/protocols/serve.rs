@@ -4,30 +4,15 @@ use super::{
     Protocol,
     driver::{Driver, Ways},
 };
-#[cfg(feature = "tls")]
-use crate::tls::TlsAcceptor;
 use crate::{
-    configured::Configured,
     net::{TcpListener, ToAddresses},
-    streams::{
-        Server,
-        connection::Connection,
-        server::{Listen, Serve},
-    },
+    streams::{Starting, connection::Connection, server::Listen},
     task::create_task,
 };
-use std::{
-    fmt,
-    future::Future,
-    io,
-    path::Path,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::{path::Path, sync::Arc};
 
 /// Listens on all of `addresses`, and has a protocol that `factory` makes called for what happens on each connection. As
-/// `loop.create_server()`; what that takes as keyword arguments are methods of [`CreateServer`], to be called before it is awaited.
+/// `loop.create_server()`; what that takes as keyword arguments are methods of [`Starting`], to be called before it is awaited.
 ///
 /// The factory is called in the connection's task. If it panics, the loop's
 /// [exception handler](crate::EventLoop::set_exception_handler) is told, and the connection is closed.
@@ -70,12 +55,12 @@ use std::{
 /// # Cancel safety
 ///
 /// Nothing is left when it is dropped.
-pub fn create_server<F, P>(factory: F, addresses: impl ToAddresses) -> CreateServer
+pub fn create_server<F, P>(factory: F, addresses: impl ToAddresses) -> Starting
 where
     F: Fn() -> P + Send + Sync + 'static,
     P: Protocol,
 {
-    CreateServer::new(factory, Listen::on(addresses))
+    protocols(factory, Listen::on(addresses))
 }
 
 /// As [`create_server`], on a Unix socket. As `loop.create_unix_server()`; [`UnixListener::bind`](crate::net::UnixListener::bind) says
@@ -129,12 +114,12 @@ where
 /// # Cancel safety
 ///
 /// Nothing is left when it is dropped.
-pub fn create_unix_server<F, P>(factory: F, path: impl AsRef<Path>) -> CreateServer
+pub fn create_unix_server<F, P>(factory: F, path: impl AsRef<Path>) -> Starting
 where
     F: Fn() -> P + Send + Sync + 'static,
     P: Protocol,
 {
-    CreateServer::new(factory, Listen::on_path(path.as_ref().to_owned()))
+    protocols(factory, Listen::on_path(path.as_ref().to_owned()))
 }
 
 /// As [`create_server`], with a listener that is there already: made by a [`TcpSocket`](crate::net::TcpSocket) with options of its own, or
@@ -151,108 +136,27 @@ where
 /// # Cancel safety
 ///
 /// Dropping it closes the listener.
-pub fn create_server_on<F, P>(factory: F, listener: TcpListener) -> CreateServer
+pub fn create_server_on<F, P>(factory: F, listener: TcpListener) -> Starting
 where
     F: Fn() -> P + Send + Sync + 'static,
     P: Protocol,
 {
-    CreateServer::new(factory, Listen::on_listener(listener))
+    protocols(factory, Listen::on_listener(listener))
 }
 
-/// A server that is being started, and before it is awaited, how. Made by [`create_server`] and its like.
-#[must_use = "futures do nothing unless polled"]
-pub struct CreateServer(Configured<Options, io::Result<Server>>);
-
-struct Options {
-    serve: Serve,
-    listen: Listen,
-}
-
-/// What a server does with a connection: it has a protocol called in a task.
-fn serve<F, P>(factory: F) -> Serve
+/// Has a protocol called in a task.
+fn protocols<F, P>(factory: F, listen: Listen) -> Starting
 where
     F: Fn() -> P + Send + Sync + 'static,
     P: Protocol,
 {
     let factory = Arc::new(factory);
-    Arc::new(move |wire, guest| {
-        let connection = Connection::new(wire, Some(guest));
-        let factory = factory.clone();
-        // The factory may panic, which ends this task alone.
-        create_task(async move { Driver::new(connection, Ways::Both, Box::new(factory())).await }).detach();
+    Starting::new(listen, |_| {
+        Arc::new(move |wire, guest| {
+            let connection = Connection::new(wire, Some(guest));
+            let factory = factory.clone();
+            // The factory may panic, which ends this task alone.
+            create_task(async move { Driver::new(connection, Ways::Both, Box::new(factory())).await }).detach();
+        })
     })
-}
-
-impl CreateServer {
-    fn new<F, P>(factory: F, listen: Listen) -> Self
-    where
-        F: Fn() -> P + Send + Sync + 'static,
-        P: Protocol,
-    {
-        let serve = serve(factory);
-        Self(Configured::Options(Options { serve, listen }))
-    }
-
-    /// Whether the server accepts connections at once, which is the default. If not, the system lets them wait in the backlog until
-    /// [`Server::start_serving`] or [`Server::serve_forever`] is called.
-    pub fn start_serving(mut self, yes: bool) -> Self {
-        self.0.options().listen.serving = yes;
-        self
-    }
-
-    /// How many connections the system may hold until they are accepted; 1024 unless it is said here, and the system may allow fewer.
-    pub fn backlog(mut self, connections: u32) -> Self {
-        self.0.options().listen.backlog = connections;
-        self
-    }
-
-    /// Whether other sockets, of other processes even, may listen on the same address, if they want it too (`SO_REUSEPORT`); the system then
-    /// shares the connections out. By default not.
-    pub fn reuse_port(mut self, yes: bool) -> Self {
-        self.0.options().listen.reuse_port = yes;
-        self
-    }
-
-    /// Whether the file of a Unix socket is removed when the server is closed, which is the default. As `cleanup_socket`.
-    pub fn cleanup_socket(mut self, yes: bool) -> Self {
-        self.0.options().listen.cleanup_socket = yes;
-        self
-    }
-
-    /// Serves clients by TLS, and by nothing else. As `ssl`.
-    ///
-    /// A handshake that fails is reported to the [exception handler](crate::EventLoop::set_exception_handler), unless the client has just
-    /// gone away, or taken too long.
-    #[cfg(feature = "tls")]
-    pub fn tls(mut self, acceptor: TlsAcceptor) -> Self {
-        self.0.options().listen.tls.acceptor = Some(acceptor);
-        self
-    }
-
-    /// How long a TLS handshake may take; 60 seconds unless it is said here. As `ssl_handshake_timeout`.
-    #[cfg(feature = "tls")]
-    pub fn handshake_timeout(mut self, limit: std::time::Duration) -> Self {
-        self.0.options().listen.tls.limit = limit;
-        self
-    }
-}
-
-impl Options {
-    async fn start(self) -> io::Result<Server> {
-        self.listen.serve(self.serve).await
-    }
-}
-
-impl Future for CreateServer {
-    type Output = io::Result<Server>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.get_mut().0.poll(cx, Options::start)
-    }
-}
-
-impl fmt::Debug for CreateServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CreateServer").finish_non_exhaustive()
-    }
 }

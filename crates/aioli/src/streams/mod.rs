@@ -10,6 +10,7 @@
 mod buffer;
 mod changes;
 pub(crate) mod connect;
+mod connecting;
 pub(crate) mod connection;
 pub(crate) mod errors;
 mod flusher;
@@ -23,12 +24,13 @@ pub(crate) mod server;
 pub(crate) mod wire;
 mod writer;
 
+pub use connecting::Connecting;
 pub use errors::{IncompleteReadError, LimitOverrunError, ReadError};
 #[cfg(feature = "tls")]
 pub use greet::{TlsSide, start_tls};
 pub use info::{Address, ExtraInfo};
-pub use open::{OpenConnection, open_connection, open_unix_connection};
+pub use open::{open_connection, open_unix_connection};
 pub(crate) use reader::LIMIT;
 pub use reader::StreamReader;
-pub use server::{Server, StartServer, start_server, start_server_on, start_unix_server};
+pub use server::{Server, Starting, start_server, start_server_on, start_unix_server};
 pub use writer::StreamWriter;

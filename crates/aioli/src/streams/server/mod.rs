@@ -7,11 +7,13 @@ mod accept;
 mod house;
 mod listen;
 mod start;
+mod starting;
 
 pub(crate) use accept::Serve;
 pub(crate) use house::Guest;
 pub(crate) use listen::Listen;
-pub use start::{StartServer, start_server, start_server_on, start_unix_server};
+pub use start::{start_server, start_server_on, start_unix_server};
+pub use starting::Starting;
 
 use super::info::Address;
 use crate::task::{Task, create_task};
@@ -119,7 +121,7 @@ impl Server {
     }
 
     /// Accepts connections from now on, if it does not yet: it need not be called unless
-    /// [that](StartServer::start_serving) was put off. On a server that is closed, it does nothing.
+    /// [that](Starting::start_serving) was put off. On a server that is closed, it does nothing.
     ///
     /// # Panics
     ///
