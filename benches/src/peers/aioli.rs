@@ -7,6 +7,7 @@ use std::ops::DerefMut;
 use std::time::Duration;
 
 use ::aioli::net::{TcpListener, TcpStream};
+use ::aioli::process::{Command, Stdio};
 use ::aioli::sync::{Barrier, Event, Lock, Queue, Semaphore};
 use ::aioli::{Builder, EventLoop, StreamReader, StreamWriter, Task, start_server};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
@@ -193,12 +194,15 @@ impl SyncPeer for Aioli {
 }
 
 impl ProcessPeer for Aioli {
-    async fn run_program(_program: &'static str) -> io::Result<bool> {
-        Err(io::ErrorKind::Unsupported.into())
+    async fn run_program(program: &'static str) -> io::Result<bool> {
+        Ok(Command::new(program).stdin(Stdio::DEVNULL).status().await?.success())
     }
 
-    async fn read_program(_program: &'static str, _argument: &'static str) -> io::Result<Vec<u8>> {
-        Err(io::ErrorKind::Unsupported.into())
+    async fn read_program(program: &'static str, argument: &'static str) -> io::Result<Vec<u8>> {
+        let mut command = Command::new(program);
+        command.arg(argument).stdin(Stdio::DEVNULL).stdout(Stdio::PIPE);
+        let output = command.spawn()?.communicate([]).await?;
+        Ok(output.stdout.expect("piped"))
     }
 }
 

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Metric, NoSample, Row, Sample, Setting};
+use super::{Metric, Row, Sample, Setting};
 use crate::meter;
 use crate::peers::ProcessPeer;
 
@@ -99,10 +99,7 @@ fn row_of(name: &'static str, measure: impl Fn(&Setting, usize) -> io::Result<[f
         metrics: vec![Metric::cost("wall", "us/child"), Metric::cost("CPU", "us/child")],
         measure: Box::new(move |setting| -> Sample {
             let children = setting.scale(300, 20);
-            let times = measure(setting, children).map_err(|error| match error.kind() {
-                io::ErrorKind::Unsupported => NoSample::Skipped("it runs no children".to_owned()),
-                _ => error.into(),
-            })?;
+            let times = measure(setting, children)?;
             Ok(times.map(|time| time / children as f64).to_vec())
         }),
     }

@@ -38,10 +38,12 @@
 //! | time | [`sleep`], [`sleep_until`], [`interval`], [`timeout`], [`wait_for`], [`Timeout`] |
 //! | the loop | [`EventLoop::call_soon`], [`EventLoop::call_later`], [`Handle`], [`ContextVar`], [`Builder::virtual_time`] |
 //! | network | [`open_connection`], [`start_server`]; the sockets below them are in [`net`], and what can be done with readers and writers in [`io`] |
+//! | callbacks | [`create_connection`], [`create_server`], [`Protocol`], [`Transport`]; all of it is in [`protocols`] |
 //! | foreign descriptors | [`EventLoop::add_reader`], [`EventLoop::add_writer`] |
 //! | standard input and output | [`stdio`] |
 //! | signals | [`signal`](mod@signal), [`EventLoop::add_signal_handler`] |
 //! | threads | [`to_thread`], [`ThreadPool`], [`EventLoop::run_in_executor`], [`run_coroutine_threadsafe`] |
+//! | processes | [`create_subprocess_exec`], [`create_subprocess_shell`]; all of it is in [`process`], and pipes are in [`pipe`] |
 //! | synchronization | [`Lock`], [`RwLock`], [`Semaphore`], [`Event`], [`Condition`], [`Barrier`], [`Queue`], [`Promise`]; all of it is in [`sync`](mod@sync) |
 //!
 //! # Workers
@@ -61,6 +63,7 @@
 pub mod net;
 pub mod pipe;
 pub mod process;
+pub mod protocols;
 pub mod signal;
 pub mod stdio;
 pub mod streams;
@@ -91,6 +94,13 @@ pub use aioli_sync::{
     OnceCell, PriorityQueue, Promise, PromiseError, PromiseLoop, Queue, QueueShutDown, RwLock, Semaphore,
 };
 #[doc(inline)]
+pub use process::{create_subprocess_exec, create_subprocess_shell};
+#[doc(inline)]
+pub use protocols::{
+    BufferedProtocol, Protocol, Transport, connect_read_pipe, connect_write_pipe, create_connection, create_server,
+    create_server_on, create_unix_connection, create_unix_server,
+};
+#[doc(inline)]
 pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runner, TimerHandle, run};
 #[doc(inline)]
 pub use streams::{
@@ -119,3 +129,7 @@ struct CancellationChapter;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/synchronization.md")]
 struct SynchronizationChapter;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide.md")]
+struct Guide;

@@ -245,10 +245,11 @@ mod tests {
         assert_eq!(interleaved(Vec::new(), 1), []);
     }
 
-    /// Runs `test` on a clock of its own.
+    /// Runs `test` on a clock of its own, so that one which hangs fails at once.
     fn in_virtual_time(test: impl Future<Output = ()>) {
         let mut runner = crate::Builder::new().virtual_time(true).workers(1).build().unwrap();
-        runner.run(test);
+        let limited = crate::wait_for(test, Duration::from_secs(3600));
+        runner.run(limited).expect("the test hangs");
     }
 
     #[test]

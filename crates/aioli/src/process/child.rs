@@ -80,8 +80,8 @@ impl Child {
         matches!(*self.state.lock(), State::Running(Watch::Sigchld))
     }
 
-    /// Ready when the exit was noticed, and is to be announced. Otherwise the waker, which is one of ours and may be cloned under a lock, is woken when there is
-    /// something to notice, if there is a pidfd.
+    /// Ready when the exit was noticed, and is to be announced. Otherwise, if there is a pidfd, the waker is woken when there is something
+    /// to notice. It is one of ours, and may be cloned under a lock.
     pub(super) fn poll_exit(&self, cx: &mut Context<'_>) -> Poll<()> {
         let state = self.state.lock();
         let State::Running(Watch::Pidfd(source)) = &*state else {
@@ -117,6 +117,10 @@ impl Child {
 
     /// Kills it, and blocks until it is gone: for one whose start has failed half-way.
     pub(super) fn end(&self) {
+        // It may have exited, and then its id may be another's.
+        if self.look() {
+            return;
+        }
         let state = self.state.lock();
         if let State::Running(_) = *state {
             let _ = kill_process(self.pid, Signal::KILL);
@@ -171,12 +175,8 @@ impl Child {
 
     /// Waits for its exit to be noticed.
     pub(super) async fn wait(&self) -> io::Result<ExitStatus> {
-        loop {
-            self.exited.wait().await;
-            if let Some(status) = self.status() {
-                return status;
-            }
-        }
+        self.exited.wait().await;
+        self.status().expect("an exit is noted before it is announced")
     }
 }
 

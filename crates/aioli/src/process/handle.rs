@@ -137,7 +137,22 @@ impl Process {
     /// When it is dropped, the input, which was taken with the first poll, goes on to the child in the background. Output is kept:
     /// `communicate("")` once more, and that gives all of it.
     pub async fn communicate(&mut self, input: impl AsRef<[u8]>) -> io::Result<Output> {
-        let input = input.as_ref();
+        self.feed(input.as_ref())?;
+        // It may be large, and has been taken.
+        drop(input);
+        let Collected { stdout, stderr } = &mut self.collected;
+        try_zip(
+            collect(self.stdout.as_mut(), stdout),
+            collect(self.stderr.as_mut(), stderr),
+        )
+        .await?;
+        let status = self.wait().await?;
+        let Collected { stdout, stderr } = std::mem::take(&mut self.collected);
+        Ok(Output { status, stdout, stderr })
+    }
+
+    /// Gives all of the child's input away, to be written in the background as far as need be.
+    fn feed(&self, input: &[u8]) -> io::Result<()> {
         match &self.stdin {
             Some(stdin) => {
                 stdin.write(input);
@@ -151,15 +166,7 @@ impl Process {
                 ));
             }
         }
-        let Collected { stdout, stderr } = &mut self.collected;
-        try_zip(
-            collect(self.stdout.as_mut(), stdout),
-            collect(self.stderr.as_mut(), stderr),
-        )
-        .await?;
-        let status = self.wait().await?;
-        let Collected { stdout, stderr } = std::mem::take(&mut self.collected);
-        Ok(Output { status, stdout, stderr })
+        Ok(())
     }
 
     /// Sends a signal: `libc::SIGHUP` and the like. As `Process.send_signal()`.

@@ -3,11 +3,13 @@
 #[cfg(feature = "tls")]
 use super::greet::Client;
 use super::wire::Wire;
-use crate::net::{Addresses, TcpStream, ToAddresses, UnixStream};
+use crate::net::{Addresses, ConnectOptions, TcpStream, ToAddresses, UnixStream};
 use std::{io, path::PathBuf, sync::Arc};
 
 pub(crate) struct Connect {
     target: Target,
+    /// For TCP.
+    pub(crate) options: ConnectOptions,
     #[cfg(feature = "tls")]
     pub(crate) tls: Client,
 }
@@ -29,6 +31,7 @@ impl Connect {
     fn new(target: Target) -> Self {
         Self {
             target,
+            options: ConnectOptions::new(),
             #[cfg(feature = "tls")]
             tls: Client::default(),
         }
@@ -37,7 +40,7 @@ impl Connect {
     pub(crate) async fn connect(self) -> io::Result<Arc<dyn Wire>> {
         #[cfg(feature = "tls")]
         let (tls, host) = (self.tls, self.target.host());
-        let wire = self.target.connect().await?;
+        let wire = self.target.connect(&self.options).await?;
         #[cfg(feature = "tls")]
         let wire = tls.greet(wire, host).await?;
         Ok(wire)
@@ -45,9 +48,9 @@ impl Connect {
 }
 
 impl Target {
-    async fn connect(self) -> io::Result<Arc<dyn Wire>> {
+    async fn connect(self, options: &ConnectOptions) -> io::Result<Arc<dyn Wire>> {
         match self {
-            Self::Ip(addresses) => Ok(tcp(TcpStream::connect(addresses?).await?)),
+            Self::Ip(addresses) => Ok(tcp(options.connect(addresses?).await?)),
             Self::Unix(path) => Ok(Arc::new(UnixStream::connect(path).await?)),
         }
     }

@@ -6,7 +6,7 @@ use super::{
     changes::Changes,
     errors::repeat,
     flusher::Flusher,
-    outbox::{Ending, Job, Outbox},
+    outbox::{Ending, Job, Outbox, Standing},
     server::Guest,
     wire::Wire,
 };
@@ -19,16 +19,16 @@ use std::{
     net::Shutdown,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 /// One connection, in several hands. [`Outbox`] says who may send when.
 pub(crate) struct Connection {
     /// Before `guest`, so that it is closed before the server hears of it.
-    pub(super) wire: Arc<dyn Wire>,
+    pub(crate) wire: Arc<dyn Wire>,
     /// Its place in a server.
     guest: Option<Arc<Guest>>,
-    pub(super) event_loop: EventLoop,
+    pub(crate) event_loop: EventLoop,
     outbox: Mutex<Outbox>,
     /// Of the outbox: drained, all sent, ended, failed.
     changes: Changes,
@@ -86,18 +86,26 @@ impl Connection {
         if rest.is_empty() && !this.wire.needs_flush() {
             return;
         }
-        if outbox.keep(rest) {
-            // A loop that is closing drops the flusher here and now, and that takes the lock.
-            drop(outbox);
+        let was_paused = outbox.is_paused();
+        let begins = outbox.keep(rest);
+        let pauses = outbox.is_paused() != was_paused;
+        // A loop that is closing drops the flusher here and now, and that takes the lock.
+        drop(outbox);
+        if begins {
             Flusher::new(this.clone()).wait();
+        }
+        if pauses {
+            this.wake_watcher();
         }
     }
 
     /// Asks for an end, once everything is sent.
     pub(crate) fn end(this: &Arc<Self>, ending: Ending) {
-        if this.outbox.lock().ask(ending) {
+        let begins = this.outbox.lock().ask(ending);
+        if begins {
             Flusher::new(this.clone()).start();
         }
+        this.wake_watcher();
     }
 
     /// Ends everything now. What is unsent is lost.
@@ -133,6 +141,9 @@ impl Connection {
         let mut outbox = self.outbox.lock();
         if outbox.set_limits(low, high) {
             self.announce(outbox);
+        } else {
+            drop(outbox);
+            self.wake_watcher();
         }
     }
 
@@ -203,6 +214,31 @@ impl Connection {
         drop(outbox);
         drop(before);
         Poll::Pending
+    }
+
+    /// How things stand. From then on `waker` is woken at every change of that, and by [`wake_watcher`](Self::wake_watcher).
+    /// For one caller at a time, while nobody uses the `poll_` functions.
+    pub(crate) fn watch(&self, waker: &Waker) -> Standing {
+        let outbox = self.outbox.lock();
+        if outbox.poller.as_ref().is_some_and(|poller| poller.will_wake(waker)) {
+            return outbox.standing();
+        }
+        drop(outbox);
+        let waker = waker.clone();
+        let mut outbox = self.outbox.lock();
+        let before = outbox.poller.replace(waker);
+        let standing = outbox.standing();
+        drop(outbox);
+        drop(before);
+        standing
+    }
+
+    /// Has whoever [watches](Self::watch) look again.
+    pub(crate) fn wake_watcher(&self) {
+        let waker = self.outbox.lock().poller.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// The flusher has sent some more of what it took.

@@ -97,7 +97,7 @@ impl From<ReadError> for io::Error {
 }
 
 /// The same error once more: a connection that has failed says so to whoever asks.
-pub(super) fn repeat(error: &io::Error) -> io::Error {
+pub(crate) fn repeat(error: &io::Error) -> io::Error {
     #[cfg(feature = "tls")]
     if let Some(inside) = error.get_ref().and_then(|inside| inside.downcast_ref::<TlsError>()) {
         return inside.clone().into();

@@ -9,17 +9,17 @@
 
 mod buffer;
 mod changes;
-mod connect;
-mod connection;
-mod errors;
+pub(crate) mod connect;
+pub(crate) mod connection;
+pub(crate) mod errors;
 mod flusher;
 #[cfg(feature = "tls")]
 mod greet;
 mod info;
 mod open;
-mod outbox;
+pub(crate) mod outbox;
 mod reader;
-mod server;
+pub(crate) mod server;
 pub(crate) mod wire;
 mod writer;
 

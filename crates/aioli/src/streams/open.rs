@@ -3,7 +3,10 @@
 use super::{StreamReader, StreamWriter, connect::Connect, connection::Connection, reader::LIMIT};
 #[cfg(feature = "tls")]
 use crate::tls::TlsConnector;
-use crate::{configured::Configured, net::ToAddresses};
+use crate::{
+    configured::Configured,
+    net::{ConnectOptions, ToAddresses},
+};
 use std::{
     fmt,
     future::Future,
@@ -90,6 +93,13 @@ impl OpenConnection {
     /// How many bytes there may be in front of a separator; 64 KiB unless it is said here. See [`StreamReader::limit`].
     pub fn limit(mut self, bytes: usize) -> Self {
         self.0.options().limit = bytes;
+        self
+    }
+
+    /// How the connection is made: from which local address, and in which order several addresses are tried. As `local_addr`,
+    /// `happy_eyeballs_delay` and `interleave`. Nothing of it concerns Unix sockets.
+    pub fn connect_options(mut self, options: ConnectOptions) -> Self {
+        self.0.options().connect.options = options;
         self
     }
 

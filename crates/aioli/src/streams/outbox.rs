@@ -53,6 +53,16 @@ pub(super) struct Outbox {
     pub(super) poller: Option<Waker>,
 }
 
+/// What a transport tells its protocol of.
+pub(crate) struct Standing {
+    /// Too much is unsent.
+    pub(crate) paused: bool,
+    /// The end of everything was asked for.
+    pub(crate) closing: bool,
+    /// It has come, or writing has failed.
+    pub(crate) over: Option<io::Result<()>>,
+}
+
 /// What a flusher does next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Job {
@@ -183,6 +193,14 @@ impl Outbox {
 
     pub(super) fn written_late(&self) -> bool {
         self.written_late
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        Standing {
+            paused: self.paused,
+            closing: self.asked == Ending::Everything,
+            over: self.look(|outbox| outbox.carried_out == Ending::Everything),
+        }
     }
 
     /// The low and the high mark.

@@ -1,10 +1,15 @@
 //! The handshake: what makes a TLS wire of another wire. One task both reads and writes until it is over.
 
-use super::{TlsAcceptor, TlsConnector, TlsError, TlsInfo, TlsWire, session::Session};
+use super::{TlsAcceptor, TlsConnector, TlsError, TlsWire, session::Session};
 use crate::{streams::wire::Wire, time::timeout};
 use aioli_primitives::sync::{Arc, Mutex};
 use rustls::{ClientConnection, Connection, ServerConnection, pki_types::ServerName};
-use std::{future::poll_fn, io, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 /// How long a handshake may take unless it is told otherwise. As `ssl_handshake_timeout`.
 pub(crate) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(60);
@@ -57,13 +62,14 @@ impl TlsWire {
         let mut wire = Self {
             below,
             session: Mutex::new(Session::new(tls, arrived)),
+            linger: Mutex::default(),
             info: None,
         };
         match timeout(limit, wire.shake_hands()).await {
             Ok(result) => result?,
             Err(_) => return Err(TlsError::HandshakeTimeout(limit).into()),
         }
-        wire.info = TlsInfo::of(&wire.session.lock().tls, asked);
+        wire.info = wire.session.lock().info(asked);
         Ok(wire)
     }
 
@@ -77,11 +83,19 @@ impl TlsWire {
                     return Ok(());
                 }
             }
-            let sent = poll_fn(|cx| self.poll_send(cx)).await;
+            let sent = poll_fn(|cx| self.poll_send_or_arrival(cx)).await;
             let goes_on = self.session.lock().shake_hands(sent)?;
             if !goes_on {
                 poll_fn(|cx| self.poll_arrival(cx)).await?;
             }
+        }
+    }
+
+    /// Waits until all is sent, which gives `true`, or something has arrived: the other end may be waiting to send, too.
+    fn poll_send_or_arrival(&self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        match self.poll_send(cx) {
+            Poll::Pending => self.poll_arrival(cx).map_ok(|_| false),
+            sent => sent.map_ok(|()| true),
         }
     }
 }

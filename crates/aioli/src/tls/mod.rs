@@ -14,6 +14,7 @@ mod config;
 mod error;
 mod handshake;
 mod info;
+mod linger;
 mod session;
 mod wire;
 

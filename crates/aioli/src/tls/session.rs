@@ -2,7 +2,10 @@
 //!
 //! It never waits, and calls no waker: all that it asks of the wire below is [`Wire::try_write`]. So it can be used behind a lock.
 
-use super::error::{TlsError, repeat};
+use super::{
+    TlsInfo,
+    error::{TlsError, repeat},
+};
 use crate::streams::wire::Wire;
 use rustls::{Connection, ContentType, ProtocolVersion};
 use std::{
@@ -12,15 +15,19 @@ use std::{
 };
 
 pub(super) struct Session {
-    pub(super) tls: Connection,
+    tls: Connection,
     /// Has arrived, and is for rustls.
-    pub(super) arrived: Vec<u8>,
+    arrived: Vec<u8>,
     /// Comes before what rustls has to send. `None`: somebody has it in hand, to send it with the lock released.
     unsent: Option<Unsent>,
     /// The writing direction is at its end.
     ended: bool,
     /// Both directions are.
     closed: bool,
+    /// Something has arrived since the handshake, or is not waited for any longer.
+    heard: bool,
+    /// Whoever reads waits for the wire below.
+    reader_waits: bool,
     /// What every later read fails with, and every later write.
     failed_to_read: Option<io::Error>,
     failed_to_write: Option<io::Error>,
@@ -35,6 +42,11 @@ pub(super) struct Unsent {
 }
 
 impl Session {
+    /// What is agreed on.
+    pub(super) fn info(&self, asked: Option<String>) -> Option<TlsInfo> {
+        TlsInfo::of(&self.tls, asked)
+    }
+
     pub(super) fn new(tls: Connection, arrived: Vec<u8>) -> Self {
         Self {
             tls,
@@ -42,32 +54,43 @@ impl Session {
             unsent: Some(Unsent::default()),
             ended: false,
             closed: false,
+            heard: false,
+            reader_waits: false,
             failed_to_read: None,
             failed_to_write: None,
         }
     }
 
-    /// Goes on with the handshake, after what there was to send has been `sent` or not. `false`: something has to arrive first.
-    pub(super) fn shake_hands(&mut self, sent: io::Result<()>) -> io::Result<bool> {
+    /// Goes on with the handshake, after all there was to send has been `sent`, or not yet, or sending has failed. `false`: something
+    /// has to arrive first.
+    pub(super) fn shake_hands(&mut self, sent: io::Result<bool>) -> io::Result<bool> {
         // Before what sending failed with: a fault of TLS explains more, and if there is one, the peer has been told now.
         self.look_for_failure()?;
-        sent?;
-        let goes_on = !self.tls.is_handshaking() || !self.arrived.is_empty();
-        if self.tls.is_handshaking() && goes_on {
-            self.decrypt_arrived();
+        let waits_to_send = !sent?;
+        if !self.tls.is_handshaking() {
+            return Ok(true);
         }
-        Ok(goes_on)
+        if self.arrived.is_empty() {
+            return Ok(waits_to_send);
+        }
+        self.decrypt_arrived();
+        Ok(true)
     }
 
     /// Gives what is decrypted: 0 is the end of the stream; `None`, if more has to arrive first.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
+        self.reader_waits = false;
         loop {
             match self.tls.reader().read(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return result.map(Some),
             }
             self.look_for_failure()?;
+            if self.closed {
+                return Ok(Some(0));
+            }
             if self.arrived.is_empty() {
+                self.reader_waits = true;
                 return Ok(None);
             }
             self.decrypt_arrived();
@@ -79,6 +102,7 @@ impl Session {
     /// What does not fit is less than one record, since a record is longer than what is in it; only the first may have begun in
     /// an earlier call.
     pub(super) fn decrypt_in_place(&mut self, buf: &mut [u8], count: usize) -> usize {
+        (self.heard, self.reader_waits) = (true, false);
         let (mut taken, mut decrypted) = (0, 0);
         while taken < count {
             match self.decrypt(&buf[taken..count]) {
@@ -88,6 +112,12 @@ impl Session {
             decrypted += self.decrypted(&mut buf[decrypted..taken]);
         }
         decrypted + self.decrypted(&mut buf[decrypted..])
+    }
+
+    /// Keeps what has arrived for decryption.
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
+        self.heard |= !self.tls.is_handshaking();
+        self.arrived.extend_from_slice(bytes);
     }
 
     /// Decrypts some of what has arrived. With nothing left to be read, or during the handshake.
@@ -169,9 +199,8 @@ impl Session {
     /// Whether the handshake is over for this end, and the other end waits for nothing of it either. What a server of TLS 1.3 may have
     /// left are tickets for the next connection.
     pub(super) fn is_open(&self) -> bool {
-        let is_server = matches!(self.tls, Connection::Server(_));
-        let only_tickets = is_server && self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
-        !self.tls.is_handshaking() && (only_tickets || !self.tls.wants_write())
+        let only_tickets = !self.is_client() && self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        !self.tls.is_handshaking() && (only_tickets || matches!(self.has_unsent(), Ok(false)))
     }
 
     /// Sends what there is to send, without waiting.
@@ -235,6 +264,21 @@ impl Session {
         if !mem::replace(&mut self.ended, true) {
             self.tls.send_close_notify();
         }
+    }
+
+    /// Whether somebody who ends both directions has to wait for something to arrive. Not if somebody reads: that one is woken by the end.
+    pub(super) fn lingers(&self) -> bool {
+        let has_failed = self.failed_to_read.is_some() || self.failed_to_write.is_some();
+        let gets_tickets = self.is_client() && self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        gets_tickets && !self.heard && !self.reader_waits && !has_failed
+    }
+
+    pub(super) fn has_lingered(&mut self) {
+        self.heard = true;
+    }
+
+    pub(super) fn is_client(&self) -> bool {
+        matches!(self.tls, Connection::Client(_))
     }
 
     /// Ends both directions. There is no mark of the end, but for one that is sent already: what is unsent is lost.

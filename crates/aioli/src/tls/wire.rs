@@ -17,7 +17,7 @@
 //! the reader's own buffer and decrypted from there. Nothing is encrypted before what was encrypted earlier is sent, so there are
 //! never more than 64 KiB of it, which is the limit that rustls has.
 
-use super::{TlsInfo, session::Session};
+use super::{TlsInfo, linger::Linger, session::Session};
 use crate::{
     streams::{ExtraInfo, wire::Wire},
     task::poll_budget,
@@ -36,6 +36,7 @@ const READ_SIZE: usize = 4096;
 pub(crate) struct TlsWire {
     pub(super) below: Arc<dyn Wire>,
     pub(super) session: Mutex<Session>,
+    pub(super) linger: Mutex<Linger>,
     /// After the handshake.
     pub(super) info: Option<TlsInfo>,
 }
@@ -75,7 +76,7 @@ impl TlsWire {
         Poll::Ready(match result {
             Ok(0) => session.nothing_more(None),
             Ok(count) => {
-                session.arrived.extend_from_slice(&bytes[..count]);
+                session.keep(&bytes[..count]);
                 Ok(count)
             }
             Err(error) => session.nothing_more(Some(error)),
@@ -158,6 +159,9 @@ impl Wire for TlsWire {
         ready!(poll_budget(cx));
         self.session.lock().end(how);
         let sent = ready!(self.poll_send(cx));
+        if how == Shutdown::Both {
+            ready!(self.poll_linger(cx));
+        }
         let ended = ready!(self.below.poll_end(cx, how));
         Poll::Ready(sent.and(ended))
     }

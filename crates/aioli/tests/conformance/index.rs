@@ -140,7 +140,7 @@ const INDEX: &[Row] = &[
     row("semaphore_fair", Exact, Virtual, Ported("sync")),
     // Streams, servers, protocols
     row("drain_backpressure", Causal, Real, Ported("streams")),
-    row("protocol_callbacks", Causal, Real, Missing("`Protocol`")),
+    row("protocol_callbacks", Causal, Real, Ported("protocols")),
     row("server_close", Causal, Real, Ported("streams")),
     row("streams_echo", Set, Real, Ported("streams")),
     row("streams_reads", Causal, Real, Ported("streams")),

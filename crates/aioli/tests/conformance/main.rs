@@ -9,6 +9,7 @@ mod gather;
 mod harness;
 mod index;
 mod processes;
+mod protocols;
 mod queues;
 mod shield;
 mod streams;

@@ -4,7 +4,7 @@ use super::{Directory, run};
 use aioli::{
     Semaphore, create_task,
     net::{UdpSocket, UnixDatagram, unix_address},
-    yield_now,
+    sleep, yield_now,
 };
 use futures_lite::future::poll_once;
 use std::{
@@ -15,6 +15,7 @@ use std::{
     os::unix,
     pin::pin,
     sync::Arc,
+    time::Duration,
 };
 
 async fn udp() -> (UdpSocket, SocketAddr) {
@@ -269,6 +270,28 @@ fn sending_waits_until_the_receiver_has_room() {
         }
         first.await.unwrap();
         second.await.unwrap();
+    });
+}
+
+#[test]
+fn a_sender_that_is_not_connected_finds_that_there_is_room_again() {
+    run(|| async {
+        let directory = Directory::new();
+        let path = directory.path("receiver");
+        let receiver = UnixDatagram::bind(&path).unwrap();
+        let address = unix_address(&path).unwrap();
+        let full = UnixDatagram::unbound().unwrap();
+        while full.try_send_to(b"one of many", &address).is_ok() {}
+        let late = UnixDatagram::unbound().unwrap();
+        let mut sending = pin!(late.send_to(b"last", &address));
+        // Events that only say that the socket is new come in this time, and do not help it.
+        for _ in 0..3 {
+            assert!(poll_once(&mut sending).await.is_none());
+            sleep(Duration::from_millis(5)).await;
+        }
+        while receiver.try_recv(&mut [0; 16]).is_ok() {}
+        sending.await.unwrap();
+        assert_eq!(receiver.recv(&mut [0; 16]).await.unwrap(), 4);
     });
 }
 

@@ -1,31 +1,21 @@
-//! Watches of foreign descriptors: callbacks that are called as long as one is ready.
+//! When a watch is called, and what it may do.
 
-mod common;
-
-use aioli::{Builder, ContextVar, EventLoop, current_task, sleep, yield_now};
-use common::{Census, Log, WORKERS, ms, run, until};
-use rustix::pipe::{PipeFlags, pipe_with};
+use crate::{
+    callbacks_are_over,
+    common::{Census, Log, WORKERS, ms, run, until},
+    counter, pipe,
+};
+use aioli::{ContextVar, EventLoop, current_task, sleep};
 use std::{
     fs::File,
     io::{ErrorKind, Read, Write},
-    net::{TcpListener, TcpStream},
     os::{fd::AsFd, unix::net::UnixStream},
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, Ordering::SeqCst},
     },
     thread,
 };
-
-fn pipe() -> (File, File) {
-    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).unwrap();
-    (reader.into(), writer.into())
-}
-
-fn counter() -> Arc<AtomicUsize> {
-    Arc::default()
-}
 
 /// A reader that takes one byte at a time.
 fn take_bytes(pipe: &File, bytes: &Arc<Mutex<Vec<u8>>>) -> impl FnMut() + Send + 'static {
@@ -34,16 +24,6 @@ fn take_bytes(pipe: &File, bytes: &Arc<Mutex<Vec<u8>>>) -> impl FnMut() + Send +
         let mut byte = [0];
         pipe.read_exact(&mut byte).unwrap();
         bytes.lock().unwrap().push(byte[0]);
-    }
-}
-
-/// Waits until all callbacks that were posted before have been called, and what they have posted.
-async fn callbacks_are_over() {
-    for _ in 0..3 {
-        let over = Arc::new(AtomicBool::new(false));
-        let set = over.clone();
-        EventLoop::current().call_soon(move || set.store(true, SeqCst));
-        until(|| over.load(SeqCst)).await;
     }
 }
 
@@ -314,112 +294,4 @@ fn a_panic_goes_to_the_exception_handler_and_the_watch_goes_on() {
             assert!(event_loop.remove_reader(&reader));
         });
     }
-}
-
-#[test]
-fn what_is_always_ready_is_refused_with_advice() {
-    let runner = Builder::new().workers(1).build().unwrap();
-    for path in ["Cargo.toml", "."] {
-        let (file, census) = (File::open(path).unwrap(), Census::default());
-        let guard = census.guard();
-        let error = runner.event_loop().add_reader(&file, move || _ = &guard).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-        assert!(error.to_string().contains("`to_thread`"), "{error}");
-        assert_eq!(census.gone(), 1);
-    }
-}
-
-#[test]
-fn watches_are_added_from_any_thread_and_wait_for_the_next_run() {
-    for workers in WORKERS {
-        let mut runner = Builder::new().workers(workers).build().unwrap();
-        let (event_loop, listener) = (runner.event_loop(), TcpListener::bind("127.0.0.1:0").unwrap());
-        let (address, accepted) = (listener.local_addr().unwrap(), counter());
-        let count = accepted.clone();
-        let add = move || {
-            let callback = {
-                let listener = listener.try_clone().unwrap();
-                move || {
-                    listener.accept().unwrap();
-                    count.fetch_add(1, SeqCst);
-                }
-            };
-            event_loop.add_reader(&listener, callback).unwrap();
-            listener
-        };
-        let _listener = thread::spawn(add).join().unwrap();
-        for clients in 1..=3 {
-            let _client = TcpStream::connect(address).unwrap();
-            runner.run(until(|| accepted.load(SeqCst) == clients));
-        }
-    }
-}
-
-#[test]
-fn a_socket_of_the_loops_own_can_be_watched_too() {
-    run(2, async {
-        let listener = aioli::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (stream, calls) = (listener.accept().await.unwrap().0, counter());
-        let seen = calls.clone();
-        EventLoop::current()
-            .add_reader(&stream, move || _ = seen.fetch_add(1, SeqCst))
-            .unwrap();
-        callbacks_are_over().await;
-        assert_eq!(calls.load(SeqCst), 0);
-        client.write_all(b"x").unwrap();
-        stream.readable().await.unwrap();
-        until(|| calls.load(SeqCst) > 0).await;
-        assert!(EventLoop::current().remove_reader(&stream));
-    });
-}
-
-/// Panics when it is dropped.
-struct Bomb;
-
-impl Drop for Bomb {
-    fn drop(&mut self) {
-        panic!("in a destructor");
-    }
-}
-
-#[test]
-fn the_end_of_the_loop_drops_the_callbacks_and_takes_no_more() {
-    for workers in WORKERS {
-        let mut runner = Builder::new().workers(workers).build().unwrap();
-        let (event_loop, census, calls) = (runner.event_loop(), Census::default(), counter());
-        let pipes: Vec<(File, File)> = (0..4).map(|_| pipe()).collect();
-        for (reader, writer) in &pipes {
-            let (guard, bomb, seen) = (census.guard(), Bomb, calls.clone());
-            event_loop.add_reader(reader, move || _ = (&guard, &bomb)).unwrap();
-            event_loop
-                .add_writer(writer, move || _ = seen.fetch_add(1, SeqCst))
-                .unwrap();
-        }
-        runner.run(async {
-            until(|| calls.load(SeqCst) > 100).await;
-            yield_now().await;
-        });
-        runner.close();
-        assert_eq!(census.gone(), 4);
-        let before = calls.load(SeqCst);
-        let refused = event_loop.add_reader(&pipes[0].0, || ()).unwrap_err();
-        assert_eq!(
-            refused.to_string(),
-            "cannot watch a descriptor: the event loop has ended"
-        );
-        assert!(!event_loop.remove_writer(&pipes[0].1));
-        assert_eq!(calls.load(SeqCst), before);
-    }
-}
-
-#[test]
-fn a_destructor_that_panics_harms_only_who_removes() {
-    run(1, async {
-        let ((reader, _writer), event_loop) = (pipe(), EventLoop::current());
-        let bomb = Bomb;
-        event_loop.add_reader(&reader, move || _ = &bomb).unwrap();
-        catch_unwind(AssertUnwindSafe(|| event_loop.remove_reader(&reader))).unwrap_err();
-        assert!(!event_loop.remove_reader(&reader));
-    });
 }

@@ -1,0 +1,31 @@
+//! asyncio's protocols and transports: callbacks for what happens on a connection, and handles to control it by.
+//!
+//! A [`Protocol`] is called for what arrives, and writes by its [`Transport`]; nothing in between copies, buffers or waits. That is
+//! the fastest way to serve many small requests, and the wrong one for a conversation, which reads better as a task with
+//! [`streams`](crate::streams).
+//!
+//! * [`create_connection`] and [`create_server`] give each connection a protocol of its own. A [`BufferedProtocol`] is a protocol which
+//!   says where bytes are read into. [`create_unix_connection`] and [`create_unix_server`] do so on Unix sockets.
+//! * [`connect_read_pipe`] and [`connect_write_pipe`] are for the ends of pipes.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | `protocol` | what a program implements |
+//! | `transport` | the handle, and how it reaches the connection's task |
+//! | `driver` | the connection's task, which reads and calls the protocol |
+//! | `callback`, `scratch` | a call that may panic; the buffer that is read into |
+
+mod callback;
+mod connect;
+mod driver;
+mod pipes;
+mod protocol;
+mod scratch;
+mod serve;
+mod transport;
+
+pub use connect::{CreateConnection, create_connection, create_unix_connection};
+pub use pipes::{connect_read_pipe, connect_write_pipe};
+pub use protocol::{BufferedProtocol, Protocol};
+pub use serve::{CreateServer, create_server, create_server_on, create_unix_server};
+pub use transport::Transport;
