@@ -66,13 +66,14 @@ impl Runner {
         let result = self.attempt(target).await;
         if let Err(failure) = &result {
             self.screen.complain(&format!("*** [{}] {failure}", target.name));
+            if !self.keep_going {
+                // Those who need this target wait for it until the group has ended them.
+                return result;
+            }
         }
         // Nobody else completes it.
         let _ = self.made[index].set_result(result.is_ok());
-        match result {
-            Err(failure) if !self.keep_going => Err(failure),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     async fn attempt(&self, target: &Target) -> Result<(), Failure> {
