@@ -51,6 +51,15 @@ pub struct Cell {
 }
 
 impl Plan {
+    /// One for each column.
+    pub fn settings(&self) -> impl Iterator<Item = Setting> {
+        self.peers.iter().map(|&peer| Setting {
+            peer,
+            workers: self.workers,
+            quick: self.quick,
+        })
+    }
+
     /// Names of the rows to measure, in the order of the table.
     pub fn row_names(&self) -> Vec<&'static str> {
         let mut rows = PeerId::Tokio.rows();

@@ -1,9 +1,10 @@
 //! Benchmarks of aioli beside tokio and smol, interleaved in one run. `docs/performance.md` says what the rows mean.
 //!
 //! This file knows the command line; [`harness`] decides who is measured when, [`rows`] holds the workloads, [`peers`]
-//! the runtimes, and [`report`] the table. Three options are for the processes that this program starts of itself:
+//! the runtimes, and [`report`] the table; [`crowd`] is no row. Three options are for the processes that this program starts of itself:
 //! `--child` takes one sample, `--serve` is the server of the network rows, and `--load` their load.
 
+mod crowd;
 mod harness;
 mod load;
 mod meter;
@@ -27,6 +28,8 @@ Measures aioli beside tokio and smol, and prints a table of medians.
   --only PATTERN  only rows whose names contain PATTERN (may be repeated)
   --peers LIST    only these columns, separated by commas (default: all)
   --workers N     worker threads of aioli, tokio and smol (default 2)
+  --crowd SECONDS do something else: hold 10,000 idle and 500 busy connections, and
+                  watch the memory and the descriptors of each server
   --quick         a fraction of the work, to see that everything runs
   --json          print JSON, with all samples
   --list          print the names of rows and columns
@@ -37,6 +40,7 @@ Measures aioli beside tokio and smol, and prints a table of medians.
 enum Task {
     Measure { plan: Plan, as_json: bool },
     List(Plan),
+    Crowd { plan: Plan, seconds: u64 },
     Child { row: String, setting: Setting },
     Serve { setting: Setting, idiom: Idiom },
     Load { address: String, load: Load },
@@ -61,6 +65,7 @@ fn run(task: Task) -> ExitCode {
             println!("columns: {}", PeerId::ALL.map(PeerId::name).join(" "));
             ExitCode::SUCCESS
         }
+        Task::Crowd { plan, seconds } => done(plan.settings().try_for_each(|setting| crowd::hold(&setting, seconds))),
         Task::Child { row, setting } => harness::be_child(&row, &setting),
         Task::Serve { setting, idiom } => done(setting.peer.serve(setting.workers, idiom)),
         Task::Load { address, load } => done(load.run(&address)),
@@ -104,7 +109,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Task, String> {
         quick: false,
     };
     let (mut as_json, mut list) = (false, false);
-    let (mut child, mut served) = (None, None);
+    let (mut child, mut served, mut crowd) = (None, None, None);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
@@ -112,6 +117,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Task, String> {
             "--workers" => plan.workers = count(&value()?)?,
             "--only" => plan.only.push(value()?),
             "--peers" => plan.peers = value()?.split(',').map(peer).collect::<Result<_, _>>()?,
+            "--crowd" => crowd = Some(count(&value()?)? as u64),
             "--quick" => plan.quick = true,
             "--json" => as_json = true,
             "--list" => list = true,
@@ -139,6 +145,10 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Task, String> {
         (_, Some((peer, idiom))) => Task::Serve {
             setting: setting(peer),
             idiom,
+        },
+        _ if crowd.is_some() => Task::Crowd {
+            plan,
+            seconds: crowd.unwrap_or_default(),
         },
         _ if plan.row_names().is_empty() => return Err("no row has such a name; --list shows them".to_owned()),
         _ if list => Task::List(plan),

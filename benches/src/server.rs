@@ -28,10 +28,12 @@ pub enum Idiom {
     Streams,
     /// Through the same two, line by line.
     Lines,
+    /// In callbacks; by sockets where a runtime has no such thing.
+    Protocol,
 }
 
 impl Idiom {
-    const ALL: [Idiom; 3] = [Idiom::Sockets, Idiom::Streams, Idiom::Lines];
+    const ALL: [Idiom; 4] = [Idiom::Sockets, Idiom::Streams, Idiom::Lines, Idiom::Protocol];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -39,6 +41,7 @@ impl Idiom {
             Idiom::Sockets => "sockets",
             Idiom::Streams => "streams",
             Idiom::Lines => "lines",
+            Idiom::Protocol => "protocol",
         }
     }
 
@@ -55,6 +58,7 @@ pub fn serve<P: NetPeer>(workers: usize, idiom: Idiom) -> io::Result<()> {
             Idiom::Sockets => accept::<P, _>(echo::<P>).await,
             Idiom::Streams => P::serve_streams().await,
             Idiom::Lines => P::serve_lines().await,
+            Idiom::Protocol => P::serve_protocol().await,
         }
     })
 }
@@ -74,7 +78,7 @@ where
 }
 
 /// Sends back what comes, until the client hangs up.
-async fn echo<P: NetPeer>(mut stream: P::Stream) {
+pub async fn echo<P: NetPeer>(mut stream: P::Stream) {
     let mut buffer = vec![0; BUFFER];
     while let Ok(count @ 1..) = P::read(&mut stream, &mut buffer).await {
         if P::write_all(&mut stream, &buffer[..count]).await.is_err() {
@@ -135,6 +139,11 @@ impl Server {
         };
         server.address = server.line()?;
         Ok(server)
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Where it listens.

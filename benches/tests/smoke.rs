@@ -18,7 +18,7 @@ fn every_row_of_every_peer_gives_positive_figures() {
     assert!(lines.len() >= 100, "a line per row at least: {lines:?}");
     for line in lines {
         let row = line["row"].as_str().expect("a name");
-        let has_floor = ["echo", "stream", "lines", "churn", "syscalls", "children"];
+        let has_floor = ["echo", "stream", "lines", "protocol", "churn", "syscalls", "children"];
         let has_floor = has_floor.into_iter().any(|prefix| row.starts_with(prefix));
         let peers = ["aioli", "aioli-1", "tokio", "tokio-ct", "smol", "raw"];
         for peer in peers.into_iter().take(if has_floor { 6 } else { 5 }) {

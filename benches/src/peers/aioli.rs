@@ -9,7 +9,7 @@ use std::time::Duration;
 use ::aioli::net::{TcpListener, TcpStream};
 use ::aioli::process::{Command, Stdio};
 use ::aioli::sync::{Barrier, Event, Lock, Queue, Semaphore};
-use ::aioli::{Builder, EventLoop, StreamReader, StreamWriter, Task, start_server};
+use ::aioli::{Builder, EventLoop, Protocol, StreamReader, StreamWriter, Task, Transport, create_server, start_server};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
 use super::{Joined, NetPeer, Peer, ProcessPeer, Spawner, SyncPeer};
@@ -130,6 +130,28 @@ impl NetPeer for Aioli {
                 }
             }
         })
+    }
+
+    async fn serve_protocol() -> io::Result<()> {
+        let server = create_server(Echo::default, (Ipv4Addr::LOCALHOST, 0)).await?;
+        server::announce(server.local_addr())?;
+        server.serve_forever().await
+    }
+}
+
+/// Sends back what comes.
+#[derive(Default)]
+struct Echo(Option<Transport>);
+
+impl Protocol for Echo {
+    fn connection_made(&mut self, transport: &Transport) {
+        self.0 = Some(transport.clone());
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        if let Some(transport) = &self.0 {
+            transport.write(data);
+        }
     }
 }
 

@@ -6,9 +6,10 @@ use std::io;
 use std::net::SocketAddr;
 
 use super::Peer;
+use crate::server;
 
 /// A runtime with TCP.
-pub trait NetPeer: Peer {
+pub trait NetPeer: Peer + Sized {
     /// A listening TCP socket.
     type Listener: Send + Sync + 'static;
     /// A connected TCP socket.
@@ -31,4 +32,9 @@ pub trait NetPeer: Peer {
 
     /// Serves echo line by line, through the same two.
     fn serve_lines() -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Serves echo of whatever bytes are there in callbacks, or, where there is no such thing, by sockets.
+    fn serve_protocol() -> impl Future<Output = io::Result<()>> + Send {
+        server::accept::<Self, _>(server::echo::<Self>)
+    }
 }

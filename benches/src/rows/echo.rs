@@ -1,7 +1,8 @@
 //! TCP echo: a server process of the peer against the load process, which is the same for all.
 //!
 //! What a comfortable idiom costs above the plainer one is small beside what the machine does from one minute to the
-//! next, so a row of the former measures the latter too, right after it, and gives the ratio.
+//! next, so a row of the former measures the latter too, right after it, and gives the ratio. Streams are compared with sockets, and
+//! protocols with streams.
 
 use std::io;
 
@@ -17,9 +18,10 @@ pub fn row(name: &'static str, idiom: Idiom, connections: usize, bytes: usize) -
         Metric::cost("p99", "us"),
         Metric::cost("server CPU", "us/request"),
     ];
-    metrics.extend(match idiom {
-        Idiom::Sockets => None,
-        Idiom::Streams | Idiom::Lines => Some(Metric::cost("server CPU : sockets", "ratio")),
+    metrics.extend(match plainer(idiom) {
+        None => None,
+        Some(Idiom::Streams) => Some(Metric::cost("server CPU : streams", "ratio")),
+        Some(_) => Some(Metric::cost("server CPU : sockets", "ratio")),
     });
     Row {
         name,
@@ -39,11 +41,20 @@ pub fn row(name: &'static str, idiom: Idiom, connections: usize, bytes: usize) -
     }
 }
 
+/// What an idiom is compared with.
+fn plainer(idiom: Idiom) -> Option<Idiom> {
+    match idiom {
+        Idiom::Sockets => None,
+        Idiom::Streams | Idiom::Lines => Some(Idiom::Sockets),
+        Idiom::Protocol => Some(Idiom::Streams),
+    }
+}
+
 fn measure(setting: &Setting, idiom: Idiom, load: &Load) -> Sample {
     let (report, cpu_us) = drive(setting, idiom, load)?;
     let mut figures = vec![report.requests / report.seconds, report.p50_us, report.p99_us, cpu_us];
-    if idiom != Idiom::Sockets {
-        let (_, plain_cpu_us) = drive(setting, Idiom::Sockets, load)?;
+    if let Some(plainer) = plainer(idiom) {
+        let (_, plain_cpu_us) = drive(setting, plainer, load)?;
         figures.push(cpu_us / plain_cpu_us);
     }
     Ok(figures)

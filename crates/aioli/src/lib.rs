@@ -38,7 +38,7 @@
 //! | time | [`sleep`], [`sleep_until`], [`interval`], [`timeout`], [`wait_for`], [`Timeout`] |
 //! | the loop | [`EventLoop::call_soon`], [`EventLoop::call_later`], [`Handle`], [`ContextVar`], [`Builder::virtual_time`] |
 //! | network | [`open_connection`], [`start_server`]; the sockets below them are in [`net`], and what can be done with readers and writers in [`io`] |
-//! | callbacks | [`create_connection`], [`create_server`], [`Protocol`], [`Transport`]; all of it is in [`protocols`] |
+//! | callbacks | [`create_connection`], [`create_server`], [`create_datagram_endpoint`], [`Protocol`], [`Transport`]; all of it is in [`protocols`] |
 //! | foreign descriptors | [`EventLoop::add_reader`], [`EventLoop::add_writer`] |
 //! | standard input and output | [`stdio`] |
 //! | signals | [`signal`](mod@signal), [`EventLoop::add_signal_handler`] |
@@ -97,8 +97,9 @@ pub use aioli_sync::{
 pub use process::{create_subprocess_exec, create_subprocess_shell};
 #[doc(inline)]
 pub use protocols::{
-    BufferedProtocol, Protocol, Transport, connect_read_pipe, connect_write_pipe, create_connection, create_server,
-    create_server_on, create_unix_connection, create_unix_server,
+    BufferedProtocol, DatagramProtocol, DatagramTransport, Protocol, Transport, connect_read_pipe, connect_write_pipe,
+    create_connection, create_datagram_endpoint, create_server, create_server_on, create_unix_connection,
+    create_unix_server,
 };
 #[doc(inline)]
 pub use runtime::{BuildError, Builder, EventLoop, ExceptionHandler, Handle, Runner, TimerHandle, run};

@@ -6,8 +6,9 @@ use aioli::{
     create_task,
     io::{AsyncReadExt, AsyncWriteExt},
     pipe::{PipeReader, PipeWriter, pipe},
+    wait_for,
 };
-use common::{WORKERS, poll_once, run};
+use common::{WORKERS, poll_once};
 use std::{
     fs::File,
     future::Future,
@@ -17,7 +18,13 @@ use std::{
     sync::Arc,
     task::Poll,
     thread,
+    time::Duration,
 };
+
+fn run<F: Future>(workers: usize, main: F) -> F::Output {
+    const LIMIT: Duration = Duration::from_secs(60);
+    common::run(workers, async { wait_for(main, LIMIT).await.expect("the test hangs") })
+}
 
 fn on_all<F: Future<Output = io::Result<()>>>(main: impl Fn() -> F) {
     for workers in WORKERS {

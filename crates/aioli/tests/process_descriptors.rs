@@ -3,13 +3,26 @@
 
 mod common;
 
-use aioli::process::{Command, Process, Stdio, watch_by_sigchld};
-use common::run;
+use aioli::{
+    process::{Command, Process, Stdio, watch_by_sigchld},
+    wait_for,
+};
 use rustix::{
     io::Errno,
     process::{Resource, Rlimit, WaitId, WaitIdOptions, getrlimit, setrlimit, waitid},
 };
-use std::{fs, fs::File, thread};
+use std::{
+    fs::{self, File},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// What is passed when something is left, or a test hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn run<F: Future>(workers: usize, main: F) -> F::Output {
+    common::run(workers, async { wait_for(main, LIMIT).await.expect("the test hangs") })
+}
 
 fn entries(folder: &str) -> usize {
     // The descriptor that is read with is one of them.
@@ -52,9 +65,11 @@ fn census() -> Census {
     }
 }
 
-/// Waits until everything is as it was. The guard against hanging is the test runner's.
+/// Waits until everything is as it was.
 fn settles_at(before: &Census) {
+    let begin = Instant::now();
     while census() != *before {
+        assert!(begin.elapsed() < LIMIT, "{:?} is left of {before:?}", census());
         thread::yield_now();
     }
 }

@@ -14,6 +14,7 @@ use std::{
         mpsc,
     },
     thread,
+    time::{Duration, Instant},
 };
 
 /// Keeps a pool of one thread busy until `release` is called.
@@ -324,4 +325,30 @@ fn the_end_of_the_loop_does_not_wait_for_a_pool_of_the_programs_own() {
 #[should_panic = "a thread pool needs at least one thread"]
 fn a_pool_without_threads_cannot_be() {
     ThreadPool::new(0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_threads_of_a_pool_without_a_handle_end() {
+    const NAME: &str = "pool-left-alone";
+    fn threads() -> usize {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        names.filter(|name| name.trim() == NAME).count()
+    }
+    run(1, async {
+        let pool = ThreadPool::named(NAME, 1);
+        let clone = pool.clone();
+        let seen = EventLoop::current().run_in_executor(&pool, threads);
+        assert_eq!(seen.await.unwrap(), 1);
+        drop(pool);
+        assert_eq!(EventLoop::current().run_in_executor(&clone, threads).await.unwrap(), 1);
+        // Long before they would leave for want of work.
+        let limit = Instant::now() + Duration::from_secs(8);
+        drop(clone);
+        while threads() > 0 {
+            assert!(Instant::now() < limit, "they are still there");
+            yield_now().await;
+        }
+    });
 }

@@ -169,7 +169,7 @@ impl Process {
         Ok(())
     }
 
-    /// Sends a signal: `libc::SIGHUP` and the like. As `Process.send_signal()`.
+    /// Sends a signal: a [`SignalKind`](crate::signal::SignalKind), or a number. As `Process.send_signal()`.
     ///
     /// It reaches the child or nobody, never another process that has got its id.
     ///
@@ -183,7 +183,7 @@ impl Process {
         let signal = signal_from(number).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidInput,
-                format!("{number} is not a signal: use the constants of `libc`, as `libc::SIGTERM`"),
+                format!("{number} is not a signal: use `SignalKind`, or the constants of `libc`"),
             )
         })?;
         self.child.child.send(signal)

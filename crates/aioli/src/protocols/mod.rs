@@ -7,16 +7,19 @@
 //! * [`create_connection`] and [`create_server`] give each connection a protocol of its own. A [`BufferedProtocol`] is a protocol which
 //!   says where bytes are read into. [`create_unix_connection`] and [`create_unix_server`] do so on Unix sockets.
 //! * [`connect_read_pipe`] and [`connect_write_pipe`] are for the ends of pipes.
+//! * [`create_datagram_endpoint`] gives a UDP socket a [`DatagramProtocol`].
 //!
 //! | file | what it is |
 //! |---|---|
 //! | `protocol` | what a program implements |
 //! | `transport` | the handle, and how it reaches the connection's task |
 //! | `driver` | the connection's task, which reads and calls the protocol |
+//! | `datagram` | the same for UDP |
 //! | `callback`, `scratch` | a call that may panic; the buffer that is read into |
 
 mod callback;
 mod connect;
+mod datagram;
 mod driver;
 mod pipes;
 mod protocol;
@@ -25,6 +28,7 @@ mod serve;
 mod transport;
 
 pub use connect::{CreateConnection, create_connection, create_unix_connection};
+pub use datagram::{CreateDatagramEndpoint, DatagramProtocol, DatagramTransport, create_datagram_endpoint};
 pub use pipes::{connect_read_pipe, connect_write_pipe};
 pub use protocol::{BufferedProtocol, Protocol};
 pub use serve::{CreateServer, create_server, create_server_on, create_unix_server};

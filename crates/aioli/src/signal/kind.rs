@@ -80,6 +80,13 @@ impl SignalKind {
     }
 }
 
+impl From<SignalKind> for i32 {
+    /// For [`Process::send_signal`](crate::process::Process::send_signal).
+    fn from(kind: SignalKind) -> Self {
+        kind.0
+    }
+}
+
 impl fmt::Display for SignalKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self.0 {

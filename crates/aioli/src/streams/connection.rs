@@ -110,13 +110,12 @@ impl Connection {
 
     /// Ends everything now. What is unsent is lost.
     pub(crate) fn abort(&self) {
-        let mut outbox = self.outbox.lock();
-        outbox.abort();
+        self.outbox.lock().abort();
+        // Not under the lock: closing may wake whoever waits for the wire.
         self.wire.close();
-        self.announce(outbox);
+        self.announce(self.outbox.lock());
     }
 
-    /// Gives the wire to somebody else: this connection is over, and leaves the wire alone.
     #[cfg(feature = "tls")]
     pub(super) fn hand_over(&self) -> Arc<dyn Wire> {
         self.outbox.lock().abort();

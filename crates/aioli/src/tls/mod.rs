@@ -8,6 +8,9 @@
 //! * A stream that ends without TLS's own mark of the end (`close_notify`) was cut off, perhaps by an attacker: reading says
 //!   [`TlsError::Truncated`], where asyncio reports a regular end.
 //! * The writing direction can be ended alone; reading goes on.
+//! * Closing waits for the peer in one case only, and for 5 seconds at most (`ssl_shutdown_timeout` is 30): a client that has heard
+//!   nothing since the handshake waits for what a server of TLS 1.3 sends then, since the system may otherwise throw away what the client
+//!   has written last. One that is dropped does not wait.
 //! * There is no way to trust everybody but by a verifier of one's own, in a configuration of rustls.
 
 mod config;

@@ -91,6 +91,8 @@ impl Session {
             }
             if self.arrived.is_empty() {
                 self.reader_waits = true;
+                // It gives back the memory that a long record took.
+                let _ = self.tls.read_tls(&mut NothingYet);
                 return Ok(None);
             }
             self.decrypt_arrived();
@@ -323,6 +325,15 @@ impl Write for AtOnce<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Nothing has arrived so far.
+struct NothingYet;
+
+impl Read for NothingYet {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
     }
 }
 

@@ -4,7 +4,7 @@
 
 use crate::harness::{Comparison, home};
 use std::{collections::BTreeSet, env, fs, process::Command};
-use {Clock::*, Order::*, Port::*};
+use {Clock::*, Order::*};
 
 /// In which order the lines of a port are those of the trace.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,25 +59,17 @@ impl Clock {
     }
 }
 
-/// Where a port is.
-#[derive(Clone, Copy)]
-enum Port {
-    /// A test with the script's name in this module.
-    Ported(&'static str),
-    /// Nowhere, until there is this.
-    Missing(&'static str),
-}
-
 /// A row of the index.
 #[derive(Clone, Copy)]
 pub struct Row {
     script: &'static str,
     pub order: Order,
     pub clock: Clock,
-    port: Port,
+    /// The module that has a test with the script's name.
+    port: &'static str,
 }
 
-const fn row(script: &'static str, order: Order, clock: Clock, port: Port) -> Row {
+const fn row(script: &'static str, order: Order, clock: Clock, port: &'static str) -> Row {
     Row {
         script,
         order,
@@ -88,72 +80,72 @@ const fn row(script: &'static str, order: Order, clock: Clock, port: Port) -> Ro
 
 const INDEX: &[Row] = &[
     // Tasks and cancellation
-    row("awaited_swallows_cancel", Causal, Virtual, Ported("tasks")),
-    row("cancel_before_start", Exact, Virtual, Ported("tasks")),
-    row("cancel_during_cleanup", ExactAndSet, Virtual, Ported("tasks")),
-    row("cancel_propagates", Causal, Virtual, Ported("tasks")),
-    row("cancel_while_sleeping", Exact, Virtual, Ported("tasks")),
-    row("suppress_uncancel", Causal, Virtual, Ported("tasks")),
-    row("task_exception", Causal, Virtual, Ported("tasks")),
-    row("task_lifecycle", ExactAndSet, Virtual, Ported("tasks")),
+    row("awaited_swallows_cancel", Causal, Virtual, "tasks"),
+    row("cancel_before_start", Exact, Virtual, "tasks"),
+    row("cancel_during_cleanup", ExactAndSet, Virtual, "tasks"),
+    row("cancel_propagates", Causal, Virtual, "tasks"),
+    row("cancel_while_sleeping", Exact, Virtual, "tasks"),
+    row("suppress_uncancel", Causal, Virtual, "tasks"),
+    row("task_exception", Causal, Virtual, "tasks"),
+    row("task_lifecycle", ExactAndSet, Virtual, "tasks"),
     // shield
-    row("shield_cancel", Causal, Virtual, Ported("shield")),
-    row("shield_cleanup", Causal, Virtual, Ported("shield")),
+    row("shield_cancel", Causal, Virtual, "shield"),
+    row("shield_cleanup", Causal, Virtual, "shield"),
     // wait_for and timeout
-    row("timeout_nested", Causal, Virtual, Ported("timeouts")),
-    row("timeout_reschedule", Causal, Virtual, Ported("timeouts")),
-    row("wait_for_outer_cancelled", Causal, Virtual, Ported("timeouts")),
-    row("wait_for_shield", Causal, Virtual, Ported("timeouts")),
-    row("wait_for_swallow", Causal, Virtual, Ported("timeouts")),
-    row("wait_for_timeout", Causal, Virtual, Ported("timeouts")),
-    row("wait_for_zero", Causal, Virtual, Ported("timeouts")),
+    row("timeout_nested", Causal, Virtual, "timeouts"),
+    row("timeout_reschedule", Causal, Virtual, "timeouts"),
+    row("wait_for_outer_cancelled", Causal, Virtual, "timeouts"),
+    row("wait_for_shield", Causal, Virtual, "timeouts"),
+    row("wait_for_swallow", Causal, Virtual, "timeouts"),
+    row("wait_for_timeout", Causal, Virtual, "timeouts"),
+    row("wait_for_zero", Causal, Virtual, "timeouts"),
     // TaskGroup
-    row("taskgroup_child_failure", Causal, Virtual, Ported("task_group")),
-    row("taskgroup_closed", Causal, Virtual, Ported("task_group")),
-    row("taskgroup_nested", Causal, Virtual, Ported("task_group")),
-    row("taskgroup_outer_cancel", Causal, Virtual, Ported("task_group")),
-    row("taskgroup_results", ExactAndSet, Virtual, Ported("task_group")),
+    row("taskgroup_child_failure", Causal, Virtual, "task_group"),
+    row("taskgroup_closed", Causal, Virtual, "task_group"),
+    row("taskgroup_nested", Causal, Virtual, "task_group"),
+    row("taskgroup_outer_cancel", Causal, Virtual, "task_group"),
+    row("taskgroup_results", ExactAndSet, Virtual, "task_group"),
     // gather, wait, as_completed
-    row("as_completed_order", Causal, Virtual, Ported("gather")),
-    row("gather_cancel", Causal, Virtual, Ported("gather")),
-    row("gather_exception", Causal, Virtual, Ported("gather")),
-    row("gather_results", Causal, Virtual, Ported("gather")),
-    row("wait_modes", Causal, Virtual, Ported("gather")),
-    row("wait_timeout", Causal, Virtual, Ported("gather")),
+    row("as_completed_order", Causal, Virtual, "gather"),
+    row("gather_cancel", Causal, Virtual, "gather"),
+    row("gather_exception", Causal, Virtual, "gather"),
+    row("gather_results", Causal, Virtual, "gather"),
+    row("wait_modes", Causal, Virtual, "gather"),
+    row("wait_timeout", Causal, Virtual, "gather"),
     // Futures, callbacks, timers, exception handler
-    row("call_later_order", ExactAndSet, Virtual, Ported("callbacks")),
-    row("call_soon_order", Exact, Virtual, Ported("callbacks")),
-    row("exception_handler", ExactAndSet, Virtual, Ported("callbacks")),
-    row("future_callbacks", Exact, Virtual, Ported("callbacks")),
-    row("future_states", Causal, Virtual, Ported("callbacks")),
+    row("call_later_order", ExactAndSet, Virtual, "callbacks"),
+    row("call_soon_order", Exact, Virtual, "callbacks"),
+    row("exception_handler", ExactAndSet, Virtual, "callbacks"),
+    row("future_callbacks", Exact, Virtual, "callbacks"),
+    row("future_states", Causal, Virtual, "callbacks"),
     // Queues
-    row("queue_bounded", ExactAndSet, Virtual, Ported("queues")),
-    row("queue_cancel_getter", Exact, Virtual, Ported("queues")),
-    row("queue_join", Causal, Virtual, Ported("queues")),
-    row("queue_kinds", Causal, Virtual, Ported("queues")),
-    row("queue_shutdown", Causal, Virtual, Ported("queues")),
+    row("queue_bounded", ExactAndSet, Virtual, "queues"),
+    row("queue_cancel_getter", Exact, Virtual, "queues"),
+    row("queue_join", Causal, Virtual, "queues"),
+    row("queue_kinds", Causal, Virtual, "queues"),
+    row("queue_shutdown", Causal, Virtual, "queues"),
     // Synchronisation
-    row("barrier_cycle", ExactAndSet, Virtual, Ported("sync")),
-    row("condition_notify", ExactAndSet, Virtual, Ported("sync")),
-    row("event_wakes", Exact, Virtual, Ported("sync")),
-    row("lock_fair", Exact, Virtual, Ported("sync")),
-    row("semaphore_fair", Exact, Virtual, Ported("sync")),
+    row("barrier_cycle", ExactAndSet, Virtual, "sync"),
+    row("condition_notify", ExactAndSet, Virtual, "sync"),
+    row("event_wakes", Exact, Virtual, "sync"),
+    row("lock_fair", Exact, Virtual, "sync"),
+    row("semaphore_fair", Exact, Virtual, "sync"),
     // Streams, servers, protocols
-    row("drain_backpressure", Causal, Real, Ported("streams")),
-    row("protocol_callbacks", Causal, Real, Ported("protocols")),
-    row("server_close", Causal, Real, Ported("streams")),
-    row("streams_echo", Set, Real, Ported("streams")),
-    row("streams_reads", Causal, Real, Ported("streams")),
+    row("drain_backpressure", Causal, Real, "streams"),
+    row("protocol_callbacks", Causal, Real, "protocols"),
+    row("server_close", Causal, Real, "streams"),
+    row("streams_echo", Set, Real, "streams"),
+    row("streams_reads", Causal, Real, "streams"),
     // Subprocesses
-    row("subprocess_communicate", Causal, Real, Ported("processes")),
-    row("subprocess_kill", Causal, Real, Ported("processes")),
+    row("subprocess_communicate", Causal, Real, "processes"),
+    row("subprocess_kill", Causal, Real, "processes"),
     // Threads
-    row("threadsafe_submit", Causal, Real, Ported("threads")),
-    row("to_thread_basic", Causal, Real, Ported("threads")),
+    row("threadsafe_submit", Causal, Real, "threads"),
+    row("to_thread_basic", Causal, Real, "threads"),
     // Context variables, run(), introspection
-    row("contextvars_copy", ExactAndSet, Virtual, Ported("context")),
-    row("names_and_current", ExactAndSet, Virtual, Ported("context")),
-    row("run_leftovers", Causal, Virtual, Ported("context")),
+    row("contextvars_copy", ExactAndSet, Virtual, "context"),
+    row("names_and_current", ExactAndSet, Virtual, "context"),
+    row("run_leftovers", Causal, Virtual, "context"),
 ];
 
 /// The row of a script.
@@ -190,17 +182,14 @@ fn each_script_is_in_the_index_and_has_a_trace() {
 }
 
 #[test]
-fn each_script_has_a_port_or_is_missing() {
+fn each_script_has_a_port() {
     let this = env::current_exe().unwrap();
     let list = Command::new(this).arg("--list").output().unwrap();
     let list = String::from_utf8(list.stdout).unwrap();
     let tests: BTreeSet<&str> = list.lines().filter_map(|line| line.strip_suffix(": test")).collect();
     for row in INDEX {
         let found = tests.iter().find(|test| test.ends_with(&format!("::{}", row.script)));
-        match row.port {
-            Ported(module) => assert_eq!(found, Some(&&*format!("{module}::{}", row.script))),
-            Missing(_) => assert_eq!(found, None, "listed as missing, and there is a port"),
-        }
+        assert_eq!(found, Some(&&*format!("{}::{}", row.port, row.script)));
     }
 }
 
@@ -215,10 +204,7 @@ fn the_book_has_the_same_index() {
         Some([script, order, clock, port].map(str::to_owned))
     });
     let expected = INDEX.iter().map(|row| {
-        let port = match row.port {
-            Ported(module) => format!("`{module}`"),
-            Missing(until) => format!("missing until: {until}"),
-        };
+        let port = format!("`{}`", row.port);
         let (order, clock) = (row.order.in_the_book(), row.clock.in_the_book());
         [row.script.to_owned(), order.to_owned(), clock.to_owned(), port]
     });

@@ -1,6 +1,6 @@
 //! Children that outlive their handle, their task or their loop: they go on, and leave no zombie.
 
-use crate::{common::until, on_all, run};
+use crate::{LIMIT, common::until, on_all, run};
 use aioli::{
     Builder, create_task, defer,
     process::{Command, Process, Stdio},
@@ -11,11 +11,11 @@ use std::{
     io::{self, Read, Write},
     sync::Arc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Whether there is no such child of ours any more, not even as a zombie.
-fn is_gone(id: u32) -> bool {
+pub fn is_gone(id: u32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else {
         return true;
     };
@@ -25,8 +25,10 @@ fn is_gone(id: u32) -> bool {
 }
 
 /// For somebody outside of all loops.
-fn wait_until_gone(id: u32) {
+pub fn wait_until_gone(id: u32) {
+    let begin = Instant::now();
     while !is_gone(id) {
+        assert!(begin.elapsed() < LIMIT, "process {id} is left");
         thread::yield_now();
     }
 }

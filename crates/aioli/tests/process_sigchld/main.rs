@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[path = "../process/chaos.rs"]
+mod chaos;
 #[path = "../process/communicate.rs"]
 mod communicate;
 #[path = "../process/exit.rs"]

@@ -1,11 +1,13 @@
 //! Protocols and transports: which callbacks come, in which order, and what ends a connection; with one worker and with two.
 
 mod buffered;
+mod datagrams;
 mod ending;
 mod failing;
 mod flow;
 mod many;
 mod order;
+mod pipes;
 mod swapping;
 
 use aioli::{Builder, EventLoop, Protocol, Server, Transport, create_server, net::TcpStream, wait_for, yield_now};

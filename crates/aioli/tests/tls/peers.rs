@@ -48,17 +48,23 @@ fn a_server_that_hangs_up_in_the_handshake_is_an_error() {
 fn clients_that_never_finish_the_handshake_keep_nobody_waiting() {
     run(|| async {
         let (connector, acceptor) = ends();
-        let server = start_server(echo, "127.0.0.1:0")
-            .tls(acceptor)
-            .handshake_timeout(Duration::from_millis(20));
-        let server = server.await.unwrap();
-        let mut silent = TcpStream::connect(server.local_addr()).await.unwrap();
-        let mut noisy = TcpStream::connect(server.local_addr()).await.unwrap();
-        noisy.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        let server = echo_server(acceptor).await;
+        let silent = TcpStream::connect(server.local_addr()).await.unwrap();
         let (mut reader, writer) = open_connection(server.local_addr()).tls(connector).await.unwrap();
         writer.write(b"hello");
         assert_eq!(reader.readexactly(5).await.unwrap(), b"hello");
-        // They are put out, each with a word to say why, if it may be understood.
+        drop(silent);
+    });
+}
+
+#[test]
+fn clients_that_do_not_shake_hands_are_put_out() {
+    run(|| async {
+        let listening = start_server(echo, "127.0.0.1:0").tls(ends().1);
+        let server = listening.handshake_timeout(Duration::from_millis(20)).await.unwrap();
+        let mut silent = TcpStream::connect(server.local_addr()).await.unwrap();
+        let mut noisy = TcpStream::connect(server.local_addr()).await.unwrap();
+        noisy.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         for stream in [&mut silent, &mut noisy] {
             aioli::io::AsyncReadExt::read_to_end(stream, &mut Vec::new())
                 .await
@@ -89,7 +95,7 @@ fn a_connection_that_breaks_off_is_no_regular_end() {
 }
 
 #[test]
-fn a_server_that_is_aborted_ends_who_is_in_the_middle_of_a_handshake() {
+fn a_server_that_is_closed_waits_for_handshakes_and_they_may_fail() {
     run(|| async {
         let server = echo_server(ends().1).await;
         let mut silent = TcpStream::connect(server.local_addr()).await.unwrap();

@@ -85,23 +85,31 @@ fn what_is_written_before_a_drop_arrives() {
     });
 }
 
+/// A server that only reads: says when it begins, and what it got.
+async fn sink(acceptor: TlsAcceptor) -> (Server, Arc<aioli::Event>, Arc<Mutex<Option<io::Result<Vec<u8>>>>>) {
+    let (begun, got) = (Arc::new(aioli::Event::new()), Arc::new(Mutex::new(None)));
+    let handler = {
+        let (begun, got) = (begun.clone(), got.clone());
+        move |mut reader: StreamReader, _writer| {
+            let (begun, got) = (begun.clone(), got.clone());
+            async move {
+                begun.set();
+                let result = reader.read_to_eof().await;
+                *got.lock().unwrap() = Some(result);
+            }
+        }
+    };
+    let server = start_server(handler, "127.0.0.1:0").tls(acceptor).await.unwrap();
+    (server, begun, got)
+}
+
+// In these two, the session tickets of the server, which nobody reads, must not make the system reset the connection.
+
 #[test]
 fn a_client_that_only_writes_loses_nothing() {
     run(|| async {
         let (connector, acceptor) = ends();
-        let got = Arc::new(Mutex::new(None));
-        let handler = {
-            let got = got.clone();
-            move |mut reader: StreamReader, _writer| {
-                let got = got.clone();
-                async move {
-                    let result = reader.read_to_eof().await;
-                    *got.lock().unwrap() = Some(result);
-                }
-            }
-        };
-        let server = start_server(handler, "127.0.0.1:0").tls(acceptor).await.unwrap();
-        // The session tickets of the server, which nobody reads here, must not make the system reset the connection.
+        let (server, _, got) = sink(acceptor).await;
         let (reader, writer) = open_connection(server.local_addr()).tls(connector).await.unwrap();
         writer.write(&pattern(5 << 20));
         writer.close();
@@ -111,6 +119,24 @@ fn a_client_that_only_writes_loses_nothing() {
         server.wait_closed().await;
         let got = got.lock().unwrap().take().unwrap();
         assert!(got.unwrap() == pattern(5 << 20));
+    });
+}
+
+#[test]
+fn a_client_that_only_writes_and_is_dropped_loses_nothing() {
+    run(|| async {
+        let (connector, acceptor) = ends();
+        let (server, begun, got) = sink(acceptor).await;
+        let (reader, writer) = open_connection(server.local_addr()).tls(connector).await.unwrap();
+        begun.wait().await;
+        writer.write(&pattern(5 << 20));
+        drop((reader, writer));
+        while got.lock().unwrap().is_none() {
+            aioli::yield_now().await;
+        }
+        let got = got.lock().unwrap().take().unwrap();
+        assert!(got.unwrap() == pattern(5 << 20));
+        drop(server);
     });
 }
 

@@ -36,10 +36,7 @@ fn a_client_that_does_not_wait_for_the_answer_is_understood() {
             let acceptor = acceptor.clone();
             async move {
                 assert_eq!(reader.readline().await.unwrap(), b"STARTTLS\n");
-                // The beginning of the handshake is in the reader's buffer by now.
-                while reader.limit() > 0 && writer.unsent() > 0 {
-                    aioli::yield_now().await;
-                }
+                // The reader may have read the beginning of the handshake by now.
                 let (reader, writer) = start_tls(reader, writer, acceptor).await.unwrap();
                 echo(reader, writer).await;
             }

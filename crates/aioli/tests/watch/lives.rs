@@ -122,3 +122,48 @@ fn a_destructor_that_panics_harms_only_who_removes() {
         assert!(!event_loop.remove_reader(&reader));
     });
 }
+
+#[test]
+fn many_threads_add_and_remove_watches_of_the_same_descriptors() {
+    for workers in WORKERS {
+        let mut runner = Builder::new().workers(workers).build().unwrap();
+        let (event_loop, calls, census) = (runner.event_loop(), counter(), Census::default());
+        let pipes = [pipe(), pipe()];
+        pipes.iter().for_each(|(_, writer)| (&*writer).write_all(b"x").unwrap());
+        let change = |thread: usize| {
+            for round in 0..200 {
+                let (reader, writer) = &pipes[(thread + round) % 2];
+                let (guards, seen) = ([census.guard(), census.guard()], calls.clone());
+                let [first, second] = guards;
+                event_loop.add_reader(reader, move || _ = &first).unwrap();
+                let callback = move || {
+                    _ = &second;
+                    seen.fetch_add(1, SeqCst);
+                };
+                event_loop.add_writer(writer, callback).unwrap();
+                if round % 3 > 0 {
+                    event_loop.remove_reader(reader);
+                    event_loop.remove_writer(writer);
+                }
+            }
+        };
+        thread::scope(|scope| {
+            let change = &change;
+            let threads: Vec<_> = (0..3).map(|thread| scope.spawn(move || change(thread))).collect();
+            runner.run(async {
+                until(|| threads.iter().all(|thread| thread.is_finished())).await;
+                callbacks_are_over().await;
+                for (reader, writer) in &pipes {
+                    EventLoop::current().remove_reader(reader);
+                    EventLoop::current().remove_writer(writer);
+                }
+                callbacks_are_over().await;
+                // Nobody keeps what was removed.
+                assert_eq!((census.made(), census.gone()), (1200, 1200));
+                let before = calls.load(SeqCst);
+                callbacks_are_over().await;
+                assert_eq!(calls.load(SeqCst), before);
+            });
+        });
+    }
+}
