@@ -51,8 +51,6 @@ fn output(name: &str, args: &[&str]) -> Output {
     example(name).args(args).output().unwrap()
 }
 
-/// A server that is killed when the test is over.
-
 /// A program that goes on until it is told to end, or the test is over: then it is killed.
 struct Running {
     child: Child,
