@@ -58,7 +58,8 @@ struct Arguments {
     targets: Vec<String>,
 }
 
-#[aioli::main]
+// It waits for others, and computes nothing: one thread is enough. And with one, tasks have their turns in the order of the file.
+#[aioli::main(workers = 1)]
 async fn main() -> ExitCode {
     let Some(arguments) = arguments(env::args().skip(1)) else {
         eprintln!("{USAGE}");

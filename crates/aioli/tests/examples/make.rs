@@ -93,11 +93,18 @@ fn commands_run_at_the_same_time_and_their_output_is_kept_together() {
 }
 
 #[test]
-fn no_more_run_at_a_time_than_are_allowed() {
-    let jobs = Jobs::new(&"mkdir taken && rmdir taken\n".repeat(20));
+fn no_more_run_at_a_time_than_are_allowed_in_the_order_of_the_file() {
+    let commands: Vec<String> = (1..=20)
+        .map(|n| format!("mkdir taken && rmdir taken; echo {n}"))
+        .collect();
+    let jobs = Jobs::new(&commands.join("\n"));
     let (code, output, _) = jobs.run(&["-j", "1", "jobs"]);
     assert_eq!(code, Some(0));
-    assert_eq!(output.lines().count(), 20, "{output}");
+    // And one at a time, in the order of the file.
+    let said = (1..)
+        .zip(&commands)
+        .map(|(n, command)| format!("[{n}/20] {command}\n{n}\n"));
+    assert_eq!(output, said.collect::<String>());
 }
 
 #[test]
