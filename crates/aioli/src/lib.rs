@@ -134,3 +134,7 @@ struct SynchronizationChapter;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide.md")]
 struct Guide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/network.md")]
+struct NetworkChapter;

@@ -161,7 +161,7 @@ fn request_line(line: &str) -> Result<Request, Refusal> {
 
 /// The decoded path of a target, which may be a whole URL.
 fn path(target: &str) -> Option<String> {
-    let target = match target.strip_prefix("http://") {
+    let target = match target.strip_prefix("http://").or(target.strip_prefix("https://")) {
         Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
         None => target,
     };
