@@ -1,6 +1,6 @@
 //! A certificate and its key, for TLS. Built without that, the server says so to whoever asks for it.
 
-use aioli::{Server, streams::StartServer};
+use aioli::{Server, streams::Starting};
 use std::{io, path::Path};
 
 /// Who the server is.
@@ -17,7 +17,7 @@ impl Identity {
         Ok(Self(acceptor.alpn(["http/1.1"])))
     }
 
-    pub async fn serve(self, start: StartServer) -> io::Result<Server> {
+    pub async fn serve(self, start: Starting) -> io::Result<Server> {
         start.tls(self.0).await
     }
 }
@@ -31,7 +31,7 @@ impl Identity {
         Err("this server was built without TLS: build it with `--features tls`".to_owned())
     }
 
-    pub async fn serve(self, _: StartServer) -> io::Result<Server> {
+    pub async fn serve(self, _: Starting) -> io::Result<Server> {
         match self {}
     }
 }
