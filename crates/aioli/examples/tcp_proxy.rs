@@ -127,7 +127,7 @@ struct Proxy {
     open: AtomicUsize,
 }
 
-/// Accepts for ever. Whatever happens to single connections, and whatever is short at the moment.
+/// Accepts for ever, whatever happens to single connections, and whatever is short at the moment.
 async fn accept(listener: &TcpListener, proxy: &Arc<Proxy>, connections: &TaskGroup) {
     loop {
         match listener.accept().await {

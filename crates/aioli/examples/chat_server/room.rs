@@ -1,4 +1,4 @@
-//! Who is in the room, and a queue for each of them. Nobody in here ever waits.
+//! Who is in the room, and a queue for each of them. To say something never waits for those who hear it.
 
 use aioli::{Event, Queue};
 use std::{
