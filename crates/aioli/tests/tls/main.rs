@@ -4,6 +4,7 @@
 
 mod certificates;
 mod peers;
+mod protocols;
 mod transfer;
 mod upgrading;
 
