@@ -57,6 +57,8 @@ pub struct StreamReader {
     end: End,
     /// How much of the buffer is known to have no line's end in it.
     searched: usize,
+    /// The last direct read filled the caller's buffer, so that there may be more.
+    filled: bool,
 }
 
 /// What is known about bytes to come.
@@ -76,6 +78,7 @@ impl StreamReader {
             limit,
             end: End::NotYet,
             searched: 0,
+            filled: false,
         }
     }
 
@@ -306,7 +309,8 @@ impl StreamReader {
             end,
             ..
         } = self;
-        let Poll::Ready(result) = end.poll_read(&*connection.wire, cx, buffer.room()) else {
+        let room = buffer.room();
+        let Poll::Ready(result) = end.poll(|| connection.wire.poll_read(cx, room)) else {
             buffer.release();
             return Poll::Pending;
         };
@@ -314,6 +318,32 @@ impl StreamReader {
             buffer.filled(count);
         }
         Poll::Ready(result)
+    }
+
+    /// Reads from the wire straight into `buf`, while nothing is buffered. If the last such read filled its buffer, this one reads ahead:
+    /// so that one call finds out whether there is more, and not the next one, in vain.
+    fn poll_read_directly(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let Self {
+            connection,
+            buffer,
+            end,
+            filled,
+            ..
+        } = self;
+        let wire = &*connection.wire;
+        let count = if *filled {
+            let ahead = buffer.room();
+            let read = end.poll(|| wire.poll_read_ahead(cx, buf, ahead));
+            if let Poll::Ready(Ok(count)) = read {
+                buffer.filled(count.saturating_sub(buf.len()));
+            }
+            buffer.release();
+            ready!(read)?
+        } else {
+            ready!(end.poll(|| wire.poll_read(cx, buf)))?
+        };
+        *filled = count >= buf.len();
+        Poll::Ready(Ok(count.min(buf.len())))
     }
 
     /// What has been read and not been asked for, when the wire goes to somebody else; and the limit.
@@ -334,14 +364,14 @@ fn first_to_end<S: AsRef<[u8]>>(data: &[u8], separators: &[S], from: usize) -> O
 }
 
 impl End {
-    /// Reads from the wire unless the end is known, which is noted when it is met.
-    fn poll_read(&mut self, wire: &dyn Wire, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+    /// Reads unless the end is known, which is noted when it is met.
+    fn poll(&mut self, read: impl FnOnce() -> Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match self {
             Self::Reached => return Poll::Ready(Ok(0)),
             Self::Failed(error) | Self::FailedAndTold(error) => return Poll::Ready(Err(repeat(error))),
             Self::NotYet => {}
         }
-        let result = ready!(wire.poll_read(cx, buf));
+        let result = ready!(read());
         match &result {
             Ok(0) => *self = Self::Reached,
             Ok(_) => {}
@@ -381,7 +411,7 @@ impl AsyncRead for StreamReader {
             return Poll::Ready(Ok(0));
         }
         if this.buffer.data().is_empty() && buf.len() >= CHUNK {
-            return this.end.poll_read(&*this.connection.wire, cx, buf);
+            return this.poll_read_directly(cx, buf);
         }
         let data = ready!(Pin::new(&mut *this).poll_fill_buf(cx))?;
         let count = data.len().min(buf.len());

@@ -7,7 +7,8 @@ use super::info::{Address, ExtraInfo};
 use crate::net::{TcpStream, UnixStream};
 use futures_io::{AsyncRead, AsyncWrite};
 use std::{
-    fmt, io,
+    fmt,
+    io::{self, IoSliceMut},
     net::Shutdown,
     pin::Pin,
     task::{Context, Poll},
@@ -17,6 +18,13 @@ use std::{
 pub(crate) trait Wire: fmt::Debug + Send + Sync {
     /// Reads what there is, and waits if that is nothing; 0 is the end of the stream.
     fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// As [`poll_read`](Self::poll_read), and what does not fit goes into `ahead`, if this wire can do so in one step. Who knows that not both
+    /// were filled knows that there is no more.
+    fn poll_read_ahead(&self, cx: &mut Context<'_>, buf: &mut [u8], ahead: &mut [u8]) -> Poll<io::Result<usize>> {
+        let _ = ahead;
+        self.poll_read(cx, buf)
+    }
 
     /// Takes bytes, and waits if it can take none. What it has taken may need a flush to arrive.
     fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>>;
@@ -49,6 +57,11 @@ pub(crate) trait Wire: fmt::Debug + Send + Sync {
 impl Wire for TcpStream {
     fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut &*self).poll_read(cx, buf)
+    }
+
+    fn poll_read_ahead(&self, cx: &mut Context<'_>, buf: &mut [u8], ahead: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut bufs = [IoSliceMut::new(buf), IoSliceMut::new(ahead)];
+        Pin::new(&mut &*self).poll_read_vectored(cx, &mut bufs)
     }
 
     fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
