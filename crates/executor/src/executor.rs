@@ -315,6 +315,17 @@ impl Handle {
         here::spawn_on(&self.0, future, Location::caller())
     }
 
+    /// As [`spawn`](Self::spawn), of a task that serves the program and is none of its own: [`live_tasks`](Self::live_tasks) does not
+    /// list it, so that who cancels all tasks does not cancel what they need.
+    #[track_caller]
+    pub fn spawn_service<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        here::spawn_service_on(&self.0, future, Location::caller())
+    }
+
     /// Makes a call that may block on a thread of the pool. On a closed runtime it is cancelled.
     ///
     /// # Panics

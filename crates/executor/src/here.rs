@@ -2,7 +2,7 @@
 
 use crate::{
     driver::Driver,
-    home::Pinned,
+    home::{Anywhere, Kind, Newcomer, Pinned, Service},
     scope::CancelCause,
     shared::Shared,
     task::{Reason, Runnable, Task},
@@ -101,7 +101,7 @@ where
     F::Output: Send + 'static,
 {
     let location = Location::caller();
-    expect().spawn(future, location)
+    expect().spawn::<Anywhere, F>(future, location)
 }
 
 /// Creates a task on the runtime `shared`, by the short way if this thread is one of its workers.
@@ -109,9 +109,28 @@ pub(crate) fn spawn_on<F>(shared: &Shared, future: F, location: &'static Locatio
 where
     F: Future + Send + 'static,
 {
+    spawn_as::<Anywhere, Newcomer, F>(shared, future, location)
+}
+
+/// As [`spawn_on`], of a task that serves the program, and is not listed among its tasks.
+pub(crate) fn spawn_service_on<F>(shared: &Shared, future: F, location: &'static Location<'static>) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+{
+    spawn_as::<Service<Anywhere>, Service<Newcomer>, F>(shared, future, location)
+}
+
+fn spawn_as<Inside: Kind, Outside: Kind, F>(
+    shared: &Shared,
+    future: F,
+    location: &'static Location<'static>,
+) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+{
     with(|worker| match worker {
-        Some(worker) if std::ptr::eq(&*worker.shared, shared) => worker.spawn(future, location),
-        _ => shared.spawn_from_outside(future, location),
+        Some(worker) if std::ptr::eq(&*worker.shared, shared) => worker.spawn::<Inside, F>(future, location),
+        _ => shared.spawn_from_outside::<Outside, F>(future, location),
     })
 }
 
@@ -138,7 +157,7 @@ where
 {
     with(|worker| match worker {
         Some(worker) => {
-            worker.spawn(task(work), Location::caller()).detach();
+            worker.spawn::<Anywhere, F>(task(work), Location::caller()).detach();
             Ok(())
         }
         None => Err(work),

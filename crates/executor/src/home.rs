@@ -72,6 +72,9 @@ pub(crate) trait Kind: Send + Sync + 'static {
     /// Whether it is in a set of live tasks: the runtime waits for its end, cancels it at its own, and lists it.
     const LIVES: bool = true;
 
+    /// See [`Schedule::LISTED`].
+    const LISTED: bool = true;
+
     /// See [`Schedule::schedule`]. `home` is a copy: the task, and what lives in it, may be gone as soon as it is in a queue.
     fn schedule(home: HomePtr, task: Runnable, reason: Reason);
 }
@@ -150,6 +153,19 @@ impl Kind for Unlisted {
     }
 }
 
+/// As that kind, for a task that serves the program and is none of its own: it is not listed. The end of the runtime cancels it and
+/// waits for it, as for any other.
+pub(crate) struct Service<K>(PhantomData<K>);
+
+impl<K: Kind> Kind for Service<K> {
+    const BOUND_AT_BIRTH: bool = K::BOUND_AT_BIRTH;
+    const LISTED: bool = false;
+
+    fn schedule(home: HomePtr, task: Runnable, reason: Reason) {
+        K::schedule(home, task, reason);
+    }
+}
+
 /// The scheduler of a task of that kind.
 pub(crate) struct Homed<K>(HomePtr, PhantomData<K>);
 
@@ -161,6 +177,7 @@ impl<K> Homed<K> {
 
 impl<K: Kind> Schedule for Homed<K> {
     const BOUND_AT_BIRTH: bool = K::BOUND_AT_BIRTH;
+    const LISTED: bool = K::LISTED;
 
     #[inline]
     fn schedule(&self, task: Runnable, reason: Reason) {

@@ -10,7 +10,7 @@ mod calls;
 use crate::{
     blocking::{Caller, Pool},
     driver::Driver,
-    home::{Homed, Newcomer},
+    home::{Homed, Kind},
     idle::Idle,
     live::LiveSet,
     parker::Parker,
@@ -124,13 +124,19 @@ impl Shared {
 
     /// Creates a task from a thread that is none of this runtime's workers. On a closed runtime the task is over at
     /// once, as cancelled.
-    pub(crate) fn spawn_from_outside<F>(&self, future: F, location: &'static Location<'static>) -> Task<F::Output>
+    ///
+    /// The kind is [`Newcomer`](crate::home::Newcomer), or its service.
+    pub(crate) fn spawn_from_outside<K: Kind, F>(
+        &self,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> Task<F::Output>
     where
         F: Future + Send + 'static,
     {
         let home = &self.homes[self.next_home.fetch_add(1, Relaxed) % self.workers()];
         // SAFETY: the future is `Send` and borrows nothing.
-        let (runnable, task) = unsafe { task::create(future, Homed::<Newcomer>::new(home), location) };
+        let (runnable, task) = unsafe { task::create(future, Homed::<K>::new(home), location) };
         let enter = |gate| (gate & CLOSED == 0).then_some(gate + NEWCOMER);
         match self.gate.fetch_update(AcqRel, Acquire, enter) {
             Ok(_) => self.inject(runnable),
@@ -208,7 +214,7 @@ impl Shared {
     pub(crate) fn live_tasks(&self) -> Vec<TaskRef> {
         let tasks = self.homes.iter().flat_map(|home| home.live.lock().tasks());
         // One that is over tells its joiner before it leaves its set.
-        tasks.filter(|task| !task.is_finished()).collect()
+        tasks.filter(|task| task.is_listed() && !task.is_finished()).collect()
     }
 
     /// Lets no task in from outside any more, and has worker 0 told of every task that ends.

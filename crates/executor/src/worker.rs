@@ -13,7 +13,7 @@
 use crate::{
     driver::Driver,
     here,
-    home::{Anywhere, Homed, Kind},
+    home::{Homed, Kind},
     queue::Queue,
     shared::Shared,
     task::{self, Reason, Runnable, Task, UnhandledError},
@@ -397,13 +397,14 @@ impl Worker {
         }
     }
 
-    pub(crate) fn spawn<F>(&self, future: F, location: &'static Location<'static>) -> Task<F::Output>
+    /// The kind is [`Anywhere`](crate::home::Anywhere), or its service.
+    pub(crate) fn spawn<K: Kind, F>(&self, future: F, location: &'static Location<'static>) -> Task<F::Output>
     where
         F: Future + Send + 'static,
     {
         let home = &self.shared.homes[self.index];
         // SAFETY: the future is `Send` and borrows nothing.
-        let (runnable, task) = unsafe { task::create(future, Homed::<Anywhere>::new(home), location) };
+        let (runnable, task) = unsafe { task::create(future, Homed::<K>::new(home), location) };
         self.push(runnable, Reason::Woken);
         task
     }

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{
     net::ToAddresses,
+    runtime::EventLoop,
     streams::{Connecting, connect::Connect, connection::Connection, wire::Wire},
-    task::create_task,
 };
 use std::{io, path::Path, sync::Arc};
 
@@ -109,6 +109,6 @@ where
 pub(super) fn start(wire: Arc<dyn Wire>, ways: Ways, protocol: Box<dyn Protocol>) -> io::Result<Transport> {
     let mut driver = Driver::new(Connection::new(wire, None), ways, protocol);
     let transport = driver.make()?;
-    create_task(driver).detach();
+    EventLoop::current().create_service(driver).detach();
     Ok(transport)
 }

@@ -7,7 +7,6 @@ use super::{
 use crate::{
     net::{TcpListener, ToAddresses},
     streams::{Starting, connection::Connection, server::Listen},
-    task::create_task,
 };
 use std::{path::Path, sync::Arc};
 
@@ -156,7 +155,9 @@ where
             let connection = Connection::new(wire, Some(guest));
             let factory = factory.clone();
             // The factory may panic, which ends this task alone.
-            create_task(async move { Driver::new(connection, Ways::Both, Box::new(factory())).await }).detach();
+            let event_loop = connection.event_loop.clone();
+            let drive = async move { Driver::new(connection, Ways::Both, Box::new(factory())).await };
+            event_loop.create_service(drive).detach();
         })
     })
 }

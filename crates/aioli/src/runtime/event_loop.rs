@@ -69,6 +69,15 @@ impl EventLoop {
         self.0.spawn(future)
     }
 
+    /// Creates a task that serves the program and is none of its own: [`all_tasks`](Self::all_tasks) does not list it.
+    #[track_caller]
+    pub(crate) fn create_service<F>(&self, future: F) -> Task<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.0.spawn_service(future)
+    }
+
     /// All tasks of the loop that are not over, in the order of their creation on each worker. Tasks that other threads
     /// have created are among them from their first turn on.
     ///

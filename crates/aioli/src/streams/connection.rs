@@ -22,12 +22,15 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
+/// What is kept of a write that has to wait. It is sent in one step, if the peer takes it.
+const KEPT: usize = 64 * 1024;
+
 /// One connection, in several hands. [`Outbox`] says who may send when.
 pub(crate) struct Connection {
     /// Before `guest`, so that it is closed before the server hears of it.
     pub(crate) wire: Arc<dyn Wire>,
-    /// Its place in a server.
-    guest: Option<Arc<Guest>>,
+    /// Its place in a server, until all has ended.
+    guest: Mutex<Option<Arc<Guest>>>,
     pub(crate) event_loop: EventLoop,
     outbox: Mutex<Outbox>,
     /// Of the outbox: drained, all sent, ended, failed.
@@ -38,12 +41,12 @@ impl Connection {
     pub(crate) fn new(wire: Arc<dyn Wire>, guest: Option<Arc<Guest>>) -> Arc<Self> {
         let connection = Arc::new(Self {
             wire,
-            guest,
+            guest: Mutex::new(guest.clone()),
             event_loop: EventLoop::current(),
             outbox: Mutex::default(),
             changes: Changes::default(),
         });
-        if let Some(guest) = &connection.guest {
+        if let Some(guest) = guest {
             guest.is_connected(&connection);
         }
         connection
@@ -56,11 +59,6 @@ impl Connection {
             StreamReader::new(connection.clone(), limit),
             StreamWriter::new(connection),
         )
-    }
-
-    #[cfg(feature = "tls")]
-    pub(super) fn guest(&self) -> Option<Arc<Guest>> {
-        self.guest.clone()
     }
 
     /// Sends `bytes` now as far as the wire takes them, and later for the rest.
@@ -113,13 +111,36 @@ impl Connection {
         self.outbox.lock().abort();
         // Not under the lock: closing may wake whoever waits for the wire.
         self.wire.close();
+        self.leave();
         self.announce(self.outbox.lock());
     }
 
+    /// Gives the wire, and the place in a server, to somebody else: this connection is over, and leaves the wire alone. To be called
+    /// when all is sent.
     #[cfg(feature = "tls")]
-    pub(super) fn hand_over(&self) -> Arc<dyn Wire> {
-        self.outbox.lock().abort();
-        self.wire.clone()
+    pub(super) fn hand_over(&self) -> io::Result<(Arc<dyn Wire>, Option<Arc<Guest>>)> {
+        let guest = self.guest.lock().take();
+        {
+            let mut outbox = self.outbox.lock();
+            if outbox.asked() > Ending::Nothing {
+                return Err(io::Error::new(
+                    io::ErrorKind::BrokenPipe,
+                    "the connection is being closed",
+                ));
+            }
+            outbox.abort();
+        }
+        if let Some(guest) = &guest {
+            guest.is_arriving(&self.wire);
+        }
+        Ok((self.wire.clone(), guest))
+    }
+
+    /// Everything has ended, and no server need wait for it.
+    fn leave(&self) {
+        let guest = self.guest.lock().take();
+        // Not under the lock: it may be the last one for whom somebody waits.
+        drop(guest);
     }
 
     pub(crate) fn asked(&self) -> Ending {
@@ -150,10 +171,7 @@ impl Connection {
     pub(super) async fn drained(&self) -> io::Result<()> {
         poll_fn(poll_budget).await;
         self.until(|outbox| !outbox.is_paused()).await?;
-        if self.outbox.lock().written_late() {
-            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "written to after the end"));
-        }
-        Ok(())
+        self.outbox.lock().refusal().map_or(Ok(()), Err)
     }
 
     /// Waits until everything that was written is sent.
@@ -180,24 +198,46 @@ impl Connection {
         self.poll_until(cx, |outbox| outbox.carried_out() >= ending)
     }
 
-    /// Sends from `buf` directly, after everything that was written before. For one caller at a time, while nobody else
-    /// writes.
-    pub(super) fn poll_write(&self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_until(cx, Outbox::is_idle))?;
-        if self.asked() > Ending::Nothing {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+    /// Sends some of `buf`, after everything that was written before: what the wire takes at once, or else as much as a flusher may be
+    /// left with.
+    pub(super) fn poll_write(this: &Arc<Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(poll_budget(cx));
+        loop {
+            ready!(this.poll_until(cx, Outbox::is_idle))?;
+            let mut outbox = this.outbox.lock();
+            if outbox.asked() > Ending::Nothing {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            if !outbox.is_idle() {
+                continue;
+            }
+            let (taken, kept) = match this.wire.try_write(buf) {
+                Ok(count) => (count, 0),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let most = buf.len().min(KEPT);
+                    (most, most)
+                }
+                Err(error) => {
+                    let repeated = repeat(&error);
+                    outbox.fail(error);
+                    this.announce(outbox);
+                    return Poll::Ready(Err(repeated));
+                }
+            };
+            if kept > 0 || this.wire.needs_flush() {
+                let begins = outbox.keep(&buf[..kept]);
+                drop(outbox);
+                if begins {
+                    Flusher::new(this.clone()).wait();
+                }
+            }
+            return Poll::Ready(Ok(taken));
         }
-        let result = ready!(self.wire.poll_write(cx, buf));
-        if let Err(error) = &result {
-            self.fail(repeat(error));
-        }
-        Poll::Ready(result)
     }
 
     /// Ready when everything that was written is the system's.
     pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_until(cx, Outbox::is_idle))?;
-        self.wire.poll_flush(cx)
+        self.poll_until(cx, Outbox::is_idle)
     }
 
     /// Ready when the outbox is as `ready` says, or has failed. The last to call this is woken at the next change.
@@ -267,7 +307,17 @@ impl Connection {
         // The connection may be gone, which is as good.
         let _ = ready!(self.wire.poll_end(cx, how));
         self.outbox.lock().has_ended(ending);
+        if ending == Ending::Everything {
+            self.leave();
+        }
         Poll::Ready(())
+    }
+
+    /// The flusher has been ended.
+    pub(super) fn flusher_has_gone(&self, error: io::Error) {
+        let mut outbox = self.outbox.lock();
+        outbox.flusher_has_gone(error);
+        self.announce(outbox);
     }
 
     pub(super) fn fail(&self, error: io::Error) {

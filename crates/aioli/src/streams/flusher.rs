@@ -6,8 +6,10 @@
 
 use super::{connection::Connection, outbox::Job};
 use std::{
+    any::Any,
     future::Future,
     io,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
@@ -19,6 +21,8 @@ pub(super) struct Flusher {
     taken: Vec<u8>,
     sent: usize,
     retired: bool,
+    /// What a foreign waker that was told of something panicked with. It goes on when the work is done.
+    panicked: Option<Box<dyn Any + Send>>,
 }
 
 impl Flusher {
@@ -28,6 +32,7 @@ impl Flusher {
             taken: Vec::new(),
             sent: 0,
             retired: false,
+            panicked: None,
         }
     }
 
@@ -44,7 +49,14 @@ impl Flusher {
     /// Leaves everything to a task.
     pub(super) fn wait(self) {
         let event_loop = self.connection.event_loop.clone();
-        event_loop.create_task(self).detach();
+        event_loop.create_service(self).detach();
+    }
+
+    /// Tells the connection of something, and so those who wait for it.
+    fn tell(&mut self, news: impl FnOnce(&Connection)) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| news(&self.connection))) {
+            self.panicked.get_or_insert(payload);
+        }
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -53,7 +65,8 @@ impl Flusher {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => count,
             };
-            self.connection.has_sent(self.taken.len() - self.sent);
+            let left = self.taken.len() - self.sent;
+            self.tell(|connection| connection.has_sent(left));
         }
         Poll::Ready(Ok(()))
     }
@@ -66,23 +79,25 @@ impl Future for Flusher {
         let this = &mut *self;
         loop {
             if let Err(error) = ready!(this.poll_send(cx)) {
-                this.connection.fail(error);
+                this.tell(|connection| connection.fail(error));
             }
             (this.taken, this.sent) = (Vec::new(), 0);
             match this.connection.next_job() {
                 Job::Send(bytes) => this.taken = bytes,
                 Job::Flush => {
                     if let Err(error) = ready!(this.connection.wire.poll_flush(cx)) {
-                        this.connection.fail(error);
+                        this.tell(|connection| connection.fail(error));
                     }
                 }
                 Job::End(ending) => {
                     ready!(this.connection.poll_end(cx, ending));
                 }
                 Job::Retire => {
-                    // First of all: a foreign waker that is told may panic.
                     this.retired = true;
-                    this.connection.all_is_sent();
+                    this.tell(Connection::all_is_sent);
+                    if let Some(payload) = this.panicked.take() {
+                        resume_unwind(payload);
+                    }
                     return Poll::Ready(());
                 }
             }
@@ -97,7 +112,7 @@ impl Drop for Flusher {
                 io::ErrorKind::ConnectionAborted,
                 "the event loop ended before all was sent",
             );
-            self.connection.fail(error);
+            self.connection.flusher_has_gone(error);
         }
     }
 }

@@ -3,8 +3,9 @@
 //! # Who sends
 //!
 //! The order of the bytes is kept by one rule: while there is a *flusher*, it alone sends. Without a flusher everything is sent
-//! and flushed and every end that was asked for has come, and the next write may go to the wire itself. The flusher asks what is
-//! [next](Outbox::next_job) until that is nothing; in that same step, under the lock, it retires.
+//! and flushed and every end that was asked for has come, and the next write may go to the wire itself, as far as the wire takes
+//! it without waiting. The flusher asks what is [next](Outbox::next_job) until that is nothing; in that same step, under the lock, it
+//! retires. So nobody but the flusher ever waits for a wire to take something, and it is the one that the wire wakes.
 //!
 //! # The end
 //!
@@ -122,6 +123,7 @@ impl Outbox {
     /// What the flusher does next; `unflushed`: the wire has something left. Retired is who gets nothing to do.
     pub(super) fn next_job(&mut self, unflushed: bool) -> Job {
         self.in_flight = 0;
+        self.resume();
         if !self.buffer.is_empty() {
             self.in_flight = self.buffer.len();
             return Job::Send(mem::take(&mut self.buffer));
@@ -138,7 +140,12 @@ impl Outbox {
 
     /// The flusher has sent some more of what it took. Gives whether those who wait to write are to be told.
     pub(super) fn sent(&mut self, left: usize) -> bool {
-        self.in_flight = left;
+        // What was to be forgotten is, though the wire was still taking some of it.
+        self.in_flight = if self.aborted || self.failure.is_some() {
+            0
+        } else {
+            left
+        };
         self.resume()
     }
 
@@ -146,6 +153,13 @@ impl Outbox {
         let resumed = self.paused && self.unsent() <= self.low;
         self.paused &= !resumed;
         resumed
+    }
+
+    /// There is no flusher any more, and it has not retired: somebody has ended it, and what it had is lost. Ends can be asked for all the
+    /// same.
+    pub(super) fn flusher_has_gone(&mut self, error: io::Error) {
+        self.flushing = false;
+        self.fail(error);
     }
 
     /// An end has come.
@@ -191,8 +205,18 @@ impl Outbox {
         self.paused
     }
 
-    pub(super) fn written_late(&self) -> bool {
-        self.written_late
+    /// Why it makes no sense to write more, when nothing has failed.
+    pub(super) fn refusal(&self) -> Option<io::Error> {
+        if self.written_late {
+            Some(io::Error::new(io::ErrorKind::BrokenPipe, "written to after the end"))
+        } else if self.aborted {
+            Some(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "the connection was aborted",
+            ))
+        } else {
+            None
+        }
     }
 
     pub(super) fn standing(&self) -> Standing {

@@ -18,7 +18,7 @@ use std::{
 /// reader is gone too. [`close`](Self::close) ends both directions. What is unsent when the event loop ends is lost: await
 /// [`wait_closed`](Self::wait_closed) where that matters.
 ///
-/// It also implements `futures-io`'s [`AsyncWrite`], which waits instead of buffering.
+/// It also implements `futures-io`'s [`AsyncWrite`], which waits for room before it takes more than 64 KiB.
 pub struct StreamWriter {
     connection: Arc<Connection>,
 }
@@ -78,7 +78,8 @@ impl StreamWriter {
         Connection::end(&self.connection, Ending::Writing);
     }
 
-    /// Closes the connection once everything is sent, without waiting for that. Reads find the end of the stream.
+    /// Closes the connection once everything is sent, without waiting for that. Reads find the end of the stream, after what had arrived. The
+    /// descriptor is closed when the reader and the writer are dropped.
     pub fn close(&self) {
         Connection::end(&self.connection, Ending::Everything);
     }
@@ -101,7 +102,7 @@ impl StreamWriter {
         self.connection.ended(Ending::Everything).await
     }
 
-    /// Ends both directions now, and drops what is unsent. The peer may see a reset.
+    /// Ends both directions now, and drops what is unsent. The peer may see a reset. A [`drain`](Self::drain) says so from then on.
     ///
     /// As `writer.transport.abort()`.
     pub fn abort(&self) {
@@ -150,14 +151,15 @@ impl StreamWriter {
     #[cfg(feature = "tls")]
     pub(super) async fn hand_over(self) -> io::Result<(Arc<dyn Wire>, Option<Arc<super::server::Guest>>)> {
         self.connection.all_sent().await?;
-        Ok((self.connection.hand_over(), self.connection.guest()))
+        self.connection.hand_over()
     }
 }
 
 impl AsyncWrite for StreamWriter {
-    /// Waits for what was written before to be sent; then the bytes go from `buf` to the socket directly.
+    /// Waits for what was written before to be sent; then the bytes go from `buf` to the socket directly, or, if that takes none, 64 KiB of
+    /// them at most are kept and sent in the background.
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.connection.poll_write(cx, buf)
+        Connection::poll_write(&self.connection, cx, buf)
     }
 
     /// Waits until everything is sent.

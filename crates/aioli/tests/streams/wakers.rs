@@ -1,7 +1,7 @@
 //! The wakers of those who wait: nobody keeps one for longer than its future is there, and one that panics does no harm.
 
 use crate::{MUCH, pair, pattern, run, shout};
-use aioli::{create_task, start_server, yield_now};
+use aioli::{EventLoop, create_task, io::AsyncReadExt, start_server, yield_now};
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -70,5 +70,21 @@ fn a_foreign_waker_that_panics_leaves_the_writer_in_order() {
         yield_now().await;
         writer.close();
         closed.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_foreign_waker_that_panics_in_the_background_costs_no_bytes() {
+    run(async || {
+        let (_reader, writer, mut peer) = pair().await;
+        EventLoop::current().set_exception_handler(|_| {});
+        writer.write(&pattern(MUCH));
+        let mut mined = pin!(writer.drain());
+        let waker = Waker::from(Arc::new(Bomb));
+        assert!(mined.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        writer.write_eof();
+        let mut got = Vec::new();
+        peer.read_to_end(&mut got).await.unwrap();
+        assert!(got == pattern(MUCH));
     });
 }

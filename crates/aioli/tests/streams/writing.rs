@@ -101,3 +101,21 @@ fn the_traits_of_futures_io_work_on_both_sides() {
         echo.await.unwrap();
     });
 }
+
+#[test]
+fn who_writes_by_the_trait_waits_for_room_and_is_told_of_the_end() {
+    run(|| async {
+        let (_reader, mut writer, mut peer) = pair().await;
+        let bytes = pattern(MUCH);
+        let theirs = bytes.clone();
+        let writing = create_task(async move {
+            writer.write_all(&theirs).await.unwrap();
+            assert!(writer.unsent() <= 64 * 1024, "no more is kept");
+            AsyncWriteExt::close(&mut writer).await.unwrap();
+        });
+        let mut got = Vec::new();
+        peer.read_to_end(&mut got).await.unwrap();
+        assert!(got == bytes);
+        writing.await.unwrap();
+    });
+}

@@ -38,6 +38,9 @@ pub trait Schedule: Send + Sync + 'static {
     /// Otherwise its first runner calls [`bind`](Self::bind).
     const BOUND_AT_BIRTH: bool;
 
+    /// Whether it is one of the program's tasks, and listed among them.
+    const LISTED: bool = true;
+
     /// Puts the task into a queue from which it will be run.
     fn schedule(&self, task: Runnable, reason: Reason);
 
@@ -192,6 +195,8 @@ fn sole(pointer: *mut Extras) -> NonNull<Node> {
 
 /// The functions that know the types of a task. All take a pointer to a live cell of theirs.
 pub(super) struct Vtable {
+    /// [`Schedule::LISTED`].
+    pub(super) is_listed: bool,
     /// The runner polls the future. `true`: it is gone and the outcome is stored. Never unwinds.
     pub(super) poll: unsafe fn(NonNull<Header>, &mut Context<'_>) -> bool,
     /// The runner drops the future and stores `Cancelled` as the outcome, or the panic of a destructor. Never unwinds.
@@ -253,6 +258,7 @@ pub(super) fn allocate<F: Future, S: Schedule>(
 
 impl<F: Future, S: Schedule> Cell<F, S> {
     const VTABLE: &'static Vtable = &Vtable {
+        is_listed: S::LISTED,
         poll: Self::poll,
         cancel: Self::cancel,
         schedule: Self::schedule,

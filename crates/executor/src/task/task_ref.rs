@@ -113,6 +113,11 @@ impl TaskRef {
         self.header().state.load().is_complete()
     }
 
+    /// Whether it is one of the program's tasks.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.header().vtable.is_listed
+    }
+
     /// Whether the task is over, and ended as cancelled. As `Task.cancelled()` in asyncio.
     pub fn is_cancelled(&self) -> bool {
         self.header().state.load().is_cancelled()

@@ -4,7 +4,7 @@ use super::{DatagramProtocol, DatagramTransport, driver::Driver};
 use crate::{
     configured::Configured,
     net::{Addresses, ToAddresses, UdpSocket},
-    task::create_task,
+    runtime::EventLoop,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
@@ -127,7 +127,7 @@ impl Options {
         let transport = DatagramTransport::new(socket.clone(), remote);
         let mut driver = Driver::new(socket, transport.clone(), (self.factory)());
         driver.make()?;
-        create_task(driver).detach();
+        EventLoop::current().create_service(driver).detach();
         Ok(transport)
     }
 

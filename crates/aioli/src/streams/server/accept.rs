@@ -3,7 +3,9 @@
 use super::house::{Doorkeeper, Guest};
 use crate::{
     net::{TcpListener, UnixListener},
+    runtime::EventLoop,
     streams::{connect::tcp, info::Address, wire::Wire},
+    task::UnhandledError,
     time::sleep,
 };
 use aioli_primitives::sync::Mutex;
@@ -16,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-/// How long a server waits for descriptors or memory before it accepts again. Those that it serves may free some.
+/// How long a server waits, for descriptors or memory above all, before it accepts again. Those that it serves may free some.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// What a server does with a connection: has it served in a task, and returns.
@@ -87,11 +89,14 @@ pub(super) async fn accept(door: Arc<Door>, doorkeeper: Doorkeeper, serve: Serve
                 serve(wire, guest);
             }
             Err(error) if concerns_one_connection(&error) => {}
-            Err(error) if concerns_the_moment(&error) => sleep(BACK_OFF).await,
-            Err(error) => {
+            Err(error) if concerns_the_listener(&error) => {
+                let text = format_args!("a server stops accepting: {error}");
+                EventLoop::current().call_exception_handler(UnhandledError::error(text));
                 house.look(|state| state.failure = Some(error));
                 return;
             }
+            // Descriptors or memory are short, most likely. The connection waits in the backlog.
+            Err(_) => sleep(BACK_OFF).await,
         }
     }
 }
@@ -106,23 +111,24 @@ impl Drop for CloseOnDrop<'_> {
 
 /// The connection was gone before it was accepted. Linux gives its network errors here too.
 fn concerns_one_connection(error: &io::Error) -> bool {
-    const ERRORS: [Errno; 10] = [
+    const ERRORS: [Errno; 11] = [
         Errno::CONNABORTED,
         Errno::CONNRESET,
         Errno::PROTO,
         Errno::NOPROTOOPT,
+        Errno::OPNOTSUPP,
         Errno::NETDOWN,
         Errno::NETUNREACH,
         Errno::NONET,
         Errno::HOSTDOWN,
         Errno::HOSTUNREACH,
-        Errno::PERM,
+        Errno::TIMEDOUT,
     ];
     Errno::from_io_error(error).is_some_and(|errno| ERRORS.contains(&errno))
 }
 
-/// Descriptors or memory are short; the connection waits in the backlog. (`ENOSPC`: no more sockets can be watched.)
-fn concerns_the_moment(error: &io::Error) -> bool {
-    const ERRORS: [Errno; 5] = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::NOSPC];
+/// It is no socket that listens, and will not become one.
+fn concerns_the_listener(error: &io::Error) -> bool {
+    const ERRORS: [Errno; 3] = [Errno::BADF, Errno::INVAL, Errno::NOTSOCK];
     Errno::from_io_error(error).is_some_and(|errno| ERRORS.contains(&errno))
 }

@@ -19,7 +19,7 @@ pub(super) struct State {
     /// Tasks that accept.
     pub(super) doorkeepers: usize,
     /// Connections that are open.
-    guests: Slab<Visit>,
+    guests: Slab<Visitor>,
     pub(super) failure: Option<io::Error>,
 }
 
@@ -36,6 +36,21 @@ impl State {
     pub(super) fn has_guests(&self) -> bool {
         !self.guests.is_empty()
     }
+}
+
+/// One of the connections, and what it was told.
+struct Visitor {
+    visit: Visit,
+    told: Option<Goodbye>,
+}
+
+/// How a connection is told to end.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Goodbye {
+    /// With what it has to send.
+    Close,
+    /// At once.
+    Abort,
 }
 
 /// How far a connection has come.
@@ -77,28 +92,39 @@ impl House {
         self.state.lock().guests.len()
     }
 
-    /// Has every connection end: with what it has to send, or at once.
-    pub(super) fn send_away(&self, at_once: bool) {
-        let visits: Vec<Visit> = self
-            .state
-            .lock()
-            .guests
-            .iter()
-            .map(|(_, visit)| visit.clone())
-            .collect();
+    /// Tells every connection to end. One that is just being handed from one to another hears of it when it arrives.
+    pub(super) fn send_away(&self, goodbye: Goodbye) {
+        let visits: Vec<Visit> = {
+            let mut state = self.state.lock();
+            let visitors = state.guests.iter_mut();
+            visitors.map(|(_, visitor)| visitor.tell(goodbye)).collect()
+        };
         for visit in visits {
-            match visit {
-                Visit::Arriving(wire) => {
-                    if let Some(wire) = wire.upgrade() {
-                        wire.close();
-                    }
+            visit.end(goodbye);
+        }
+    }
+}
+
+impl Visitor {
+    fn tell(&mut self, goodbye: Goodbye) -> Visit {
+        self.told = self.told.max(Some(goodbye));
+        self.visit.clone()
+    }
+}
+
+impl Visit {
+    fn end(&self, goodbye: Goodbye) {
+        match self {
+            Self::Arriving(wire) => {
+                if let Some(wire) = wire.upgrade() {
+                    wire.close();
                 }
-                Visit::Connected(connection) => match connection.upgrade() {
-                    Some(connection) if at_once => connection.abort(),
-                    Some(connection) => Connection::end(&connection, Ending::Everything),
-                    None => {}
-                },
             }
+            Self::Connected(connection) => match connection.upgrade() {
+                Some(connection) if goodbye == Goodbye::Abort => connection.abort(),
+                Some(connection) => Connection::end(&connection, Ending::Everything),
+                None => {}
+            },
         }
     }
 }
@@ -126,18 +152,37 @@ pub(crate) struct Guest {
 
 impl Guest {
     pub(super) fn enter(house: &Arc<House>, wire: &Arc<dyn Wire>) -> Arc<Self> {
-        let visit = Visit::Arriving(Arc::downgrade(wire));
-        let place = house.state.lock().guests.insert(visit);
+        let visitor = Visitor {
+            visit: Visit::Arriving(Arc::downgrade(wire)),
+            told: None,
+        };
+        let place = house.state.lock().guests.insert(visitor);
         Arc::new(Self {
             house: house.clone(),
             place,
         })
     }
 
-    /// The connection is there, or another one has taken its wire over.
+    /// The connection is there.
     pub(in crate::streams) fn is_connected(&self, connection: &Arc<Connection>) {
-        let visit = Visit::Connected(Arc::downgrade(connection));
-        self.house.look(|state| state.guests[self.place] = visit);
+        self.has_come(Visit::Connected(Arc::downgrade(connection)));
+    }
+
+    /// The connection gives its wire to another one, which is to come.
+    #[cfg(feature = "tls")]
+    pub(in crate::streams) fn is_arriving(&self, wire: &Arc<dyn Wire>) {
+        self.has_come(Visit::Arriving(Arc::downgrade(wire)));
+    }
+
+    fn has_come(&self, visit: Visit) {
+        let told = self.house.look(|state| {
+            let visitor = &mut state.guests[self.place];
+            visitor.visit = visit.clone();
+            visitor.told
+        });
+        if let Some(goodbye) = told {
+            visit.end(goodbye);
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::{
 use crate::net::{Addresses, TcpListener, TcpSocket, ToAddresses, UnixListener};
 #[cfg(feature = "tls")]
 use crate::streams::greet::Greeter;
+use rustix::io::Errno;
 use std::{io, net::SocketAddr, path::PathBuf};
 
 /// How many connections the system may hold for us until they are accepted; it may allow fewer.
@@ -58,12 +59,8 @@ impl Listen {
     pub(crate) async fn serve(self, serve: Serve) -> io::Result<Server> {
         let listeners = match self.place {
             Place::Ip(addresses) => {
-                let mut listeners = Vec::new();
-                for address in addresses?.resolve().await? {
-                    let listener = listen(address, self.backlog, self.reuse_port)?;
-                    listeners.push(Listener::Tcp(listener));
-                }
-                listeners
+                let addresses = addresses?.resolve().await?;
+                listen_on_all(addresses, self.backlog, self.reuse_port)?
             }
             Place::Unix(path) => {
                 let mut listener = UnixListener::bind(path)?;
@@ -76,6 +73,31 @@ impl Listen {
         let serve = self.tls.then(serve);
         Server::new(listeners, serve, self.serving)
     }
+}
+
+/// Of the addresses of a name, not all need be this machine's at the moment: a system without IPv6 may know those of `localhost` all the same.
+/// What is not to be had is passed over, as in asyncio, if anything is left.
+fn listen_on_all(addresses: Vec<SocketAddr>, backlog: u32, reuse_port: bool) -> io::Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    let mut passed_over = None;
+    for address in addresses {
+        match listen(address, backlog, reuse_port) {
+            Ok(listener) => listeners.push(Listener::Tcp(listener)),
+            Err(error) if is_not_here(&error) => passed_over = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match passed_over {
+        Some(error) if listeners.is_empty() => Err(error),
+        _ => Ok(listeners),
+    }
+}
+
+fn is_not_here(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT)
+    )
 }
 
 fn listen(address: SocketAddr, backlog: u32, reuse_port: bool) -> io::Result<TcpListener> {

@@ -16,10 +16,10 @@ pub use start::{start_server, start_server_on, start_unix_server};
 pub use starting::Starting;
 
 use super::info::Address;
-use crate::task::{Task, create_task};
+use crate::{runtime::EventLoop, task::Task};
 use accept::{Door, Listener, accept};
 use aioli_primitives::sync::Mutex;
-use house::{Doorkeeper, House, Phase};
+use house::{Doorkeeper, Goodbye, House, Phase};
 use std::{fmt, io, net::SocketAddr, sync::Arc};
 
 /// A server that accepts connections until it is closed or dropped. Made by [`start_server`] and its like.
@@ -62,6 +62,7 @@ pub struct Server {
     addresses: Vec<Address>,
     doors: Vec<Arc<Door>>,
     serve: Serve,
+    event_loop: EventLoop,
     acceptors: Mutex<Vec<Task<()>>>,
 }
 
@@ -78,6 +79,7 @@ impl Server {
             addresses: listeners.iter().map(Listener::address).collect::<io::Result<_>>()?,
             doors: listeners.into_iter().map(Door::new).collect(),
             serve,
+            event_loop: EventLoop::current(),
             acceptors: Mutex::default(),
         };
         if serving {
@@ -109,7 +111,7 @@ impl Server {
         }
     }
 
-    /// How many of its connections are open: accepted, and with a reader, a writer or unsent bytes left.
+    /// How many of its connections are open: accepted and not closed, with a reader, a writer or unsent bytes left.
     pub fn connections(&self) -> usize {
         self.house.guests()
     }
@@ -122,11 +124,6 @@ impl Server {
 
     /// Accepts connections from now on, if it does not yet: it need not be called unless
     /// [that](Starting::start_serving) was put off. On a server that is closed, it does nothing.
-    ///
-    /// # Panics
-    ///
-    /// If there is something to start, and no event loop runs on this thread.
-    #[track_caller]
     pub fn start_serving(&self) {
         let begins = self.house.look(|state| {
             let begins = state.phase == Phase::Listening;
@@ -139,7 +136,8 @@ impl Server {
         if begins {
             let acceptors = self.doors.iter().map(|door| {
                 let doorkeeper = Doorkeeper(self.house.clone());
-                create_task(accept(door.clone(), doorkeeper, self.serve.clone()))
+                let accepting = accept(door.clone(), doorkeeper, self.serve.clone());
+                self.event_loop.create_service(accepting)
             });
             let acceptors = acceptors.collect();
             *self.acceptors.lock() = acceptors;
@@ -177,17 +175,19 @@ impl Server {
     ///
     /// As `Server.close_clients()`.
     pub fn close_clients(&self) {
-        self.house.send_away(false);
+        self.house.send_away(Goodbye::Close);
     }
 
-    /// Ends all connections that there are, each as [`StreamWriter::abort`](crate::StreamWriter::abort) does: what is unsent is lost.
+    /// Ends all connections that there are, each as [`StreamWriter::abort`](crate::StreamWriter::abort) does: what is unsent is lost. Handlers
+    /// find out by reading and writing.
     ///
     /// As `Server.abort_clients()`.
     pub fn abort_clients(&self) {
-        self.house.send_away(true);
+        self.house.send_away(Goodbye::Abort);
     }
 
-    /// Waits until the server is closed and no connection of it is left.
+    /// Waits until the server is closed and no connection of it is [open](Self::connections). It does not wait for handlers: those of
+    /// connections that were closed or aborted may still be doing something else, and hold the descriptors meanwhile.
     ///
     /// # Cancel safety
     ///
@@ -199,15 +199,11 @@ impl Server {
     }
 
     /// Waits until the server is closed. As `Server.serve_forever()`: when it is cancelled, it closes the server; but it does not wait for
-    /// connections that are left then.
+    /// connections that are left then. Several tasks may wait, and any of them closes the server for all when it is cancelled.
     ///
     /// # Errors
     ///
-    /// That of a listening socket which has failed for good.
-    ///
-    /// # Panics
-    ///
-    /// As [`start_serving`](Self::start_serving).
+    /// That of a listening socket which has failed for good; [`InvalidInput`](io::ErrorKind::InvalidInput) if the server was closed before.
     ///
     /// # Cancel safety
     ///
@@ -218,6 +214,12 @@ impl Server {
             fn drop(&mut self) {
                 self.0.close();
             }
+        }
+        if self.phase() == Phase::Closed {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the server is closed: start another one",
+            ));
         }
         let _closed_when_cancelled = CloseOnDrop(self);
         self.start_serving();
