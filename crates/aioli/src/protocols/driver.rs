@@ -201,7 +201,7 @@ impl Drop for Driver {
         if matches!(self.stage, Stage::Connected | Stage::AtEnd) {
             self.lose(Some(io::Error::new(
                 io::ErrorKind::ConnectionAborted,
-                "the event loop ended, or the connection's task was cancelled",
+                "the event loop ended",
             )));
         }
     }

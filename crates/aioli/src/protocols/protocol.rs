@@ -14,7 +14,7 @@ use std::io;
 /// [exception handler](crate::EventLoop::set_exception_handler) is told, and `connection_lost` is called with an error (but not if it was
 /// that which panicked). In asyncio an exception in `connection_made` leaves the connection open.
 ///
-/// A loop that ends, and whoever cancels the connection's task, aborts the connection, and `connection_lost` is called with
+/// A loop that ends aborts the connection, and `connection_lost` is called with
 /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted).
 ///
 /// [`create_server`](crate::create_server) has an example.

@@ -81,7 +81,7 @@ impl EventLoop {
     /// All tasks of the loop that are not over, in the order of their creation on each worker. Tasks that other threads
     /// have created are among them from their first turn on.
     ///
-    /// As `asyncio.all_tasks()`.
+    /// As `asyncio.all_tasks()`. What the loop does of itself, such as accepting for a server or sending what was written, is not in it.
     pub fn all_tasks(&self) -> Vec<TaskRef> {
         self.0.live_tasks()
     }

@@ -2,14 +2,11 @@
 
 use crate::{MUCH, Recorder, Seen, pattern, reset, run, serve, until};
 use aioli::{
-    Builder, EventLoop, Runner, current_task,
+    Builder, Runner,
     io::{AsyncReadExt, AsyncWriteExt},
     to_thread,
 };
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 #[test]
 fn close_sends_what_was_written() {
@@ -192,24 +189,4 @@ fn a_loop_that_ends_tells_its_protocols() {
         assert!(seen.lock().dropped);
         assert!(seen.transport().is_closing());
     }
-}
-
-#[test]
-fn a_cancelled_task_tells_its_protocol() {
-    run(|| async {
-        let seen = Seen::default();
-        let (server, mut peer) = serve(Recorder::new(&seen)).await;
-        seen.until_called("made").await;
-        // All tasks but this one, and so those that accept.
-        let this = current_task().unwrap();
-        for task in EventLoop::current().all_tasks() {
-            if task.id() != this.id() {
-                task.cancel();
-            }
-        }
-        assert_eq!(seen.all().await, ["made", "lost: ConnectionAborted"]);
-        until(|| server.connections() == 0).await;
-        let ended = peer.read(&mut [0; 1]).await;
-        assert!(matches!(&ended, Ok(0)) || ended.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset));
-    });
 }

@@ -145,7 +145,7 @@ impl Drop for Driver {
         if self.stage == Stage::Made {
             self.lose(Some(io::Error::new(
                 io::ErrorKind::ConnectionAborted,
-                "the event loop ended, or the socket's task was cancelled",
+                "the event loop ended",
             )));
         }
     }
