@@ -80,6 +80,12 @@ pub mod io {
     pub use futures_lite::io::*;
 }
 
+/// What yields one item after the other: the trait `Stream`, which readers, signals and others here are, and `StreamExt` with `next` and all
+/// else that can be done with them, from `futures-lite`.
+pub mod stream {
+    pub use futures_lite::stream::*;
+}
+
 /// What tasks share and wait for: locks, semaphores, events, barriers, queues, and values that are given by hand.
 #[doc(inline)]
 pub use aioli_sync as sync;

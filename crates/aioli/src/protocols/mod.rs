@@ -8,14 +8,6 @@
 //!   says where bytes are read into. [`create_unix_connection`] and [`create_unix_server`] do so on Unix sockets.
 //! * [`connect_read_pipe`] and [`connect_write_pipe`] are for the ends of pipes.
 //! * [`create_datagram_endpoint`] gives a UDP socket a [`DatagramProtocol`].
-//!
-//! | file | what it is |
-//! |---|---|
-//! | `protocol` | what a program implements |
-//! | `transport` | the handle, and how it reaches the connection's task |
-//! | `driver` | the connection's task, which reads and calls the protocol |
-//! | `datagram` | the same for UDP |
-//! | `callback`, `scratch` | a call that may panic; the buffer that is read into |
 
 mod callback;
 mod connect;

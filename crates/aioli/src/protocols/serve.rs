@@ -45,7 +45,7 @@ use std::{path::Path, sync::Arc};
 ///
 /// # Errors
 ///
-/// Those of [`TcpListener::bind`](crate::net::TcpListener::bind): [`AddrInUse`](io::ErrorKind::AddrInUse) if one of the addresses is.
+/// Those of [`TcpListener::bind`](crate::net::TcpListener::bind): [`AddrInUse`](std::io::ErrorKind::AddrInUse) if one of the addresses is.
 ///
 /// # Panics
 ///

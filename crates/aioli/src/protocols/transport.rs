@@ -80,9 +80,9 @@ impl Transport {
     ///
     /// What comes after the end of writing, or when the connection is over, is discarded. (asyncio raises `RuntimeError` after
     /// `write_eof()`.)
-    pub fn write(&self, data: &[u8]) {
+    pub fn write(&self, data: impl AsRef<[u8]>) {
         if let Some(connection) = self.connection() {
-            Connection::write(&connection, data);
+            Connection::write(&connection, data.as_ref());
         }
     }
 

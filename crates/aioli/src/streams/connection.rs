@@ -22,6 +22,10 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
+/// A wire, and its place in a server.
+#[cfg(feature = "tls")]
+pub(super) type HandedOver = (Arc<dyn Wire>, Option<Arc<Guest>>);
+
 /// What is kept of a write that has to wait. It is sent in one step, if the peer takes it.
 const KEPT: usize = 64 * 1024;
 
@@ -118,7 +122,7 @@ impl Connection {
     /// Gives the wire, and the place in a server, to somebody else: this connection is over, and leaves the wire alone. To be called
     /// when all is sent.
     #[cfg(feature = "tls")]
-    pub(super) fn hand_over(&self) -> io::Result<(Arc<dyn Wire>, Option<Arc<Guest>>)> {
+    pub(super) fn hand_over(&self) -> io::Result<HandedOver> {
         let guest = self.guest.lock().take();
         {
             let mut outbox = self.outbox.lock();
@@ -182,7 +186,8 @@ impl Connection {
 
     /// Waits until the end has come.
     pub(super) async fn ended(&self, ending: Ending) -> io::Result<()> {
-        self.until(|outbox| outbox.carried_out() >= ending).await
+        self.until(|outbox| outbox.carried_out() >= ending).await?;
+        self.outbox.lock().lateness().map_or(Ok(()), Err)
     }
 
     async fn until(&self, ready: impl Fn(&Outbox) -> bool) -> io::Result<()> {

@@ -207,16 +207,14 @@ impl Outbox {
 
     /// Why it makes no sense to write more, when nothing has failed.
     pub(super) fn refusal(&self) -> Option<io::Error> {
-        if self.written_late {
-            Some(io::Error::new(io::ErrorKind::BrokenPipe, "written to after the end"))
-        } else if self.aborted {
-            Some(io::Error::new(
-                io::ErrorKind::ConnectionAborted,
-                "the connection was aborted",
-            ))
-        } else {
-            None
-        }
+        let aborted = || io::Error::new(io::ErrorKind::ConnectionAborted, "the connection was aborted");
+        self.lateness().or_else(|| self.aborted.then(aborted))
+    }
+
+    /// Says that something was written too late.
+    pub(super) fn lateness(&self) -> Option<io::Error> {
+        let late = || io::Error::new(io::ErrorKind::BrokenPipe, "written to after the end");
+        self.written_late.then(late)
     }
 
     pub(super) fn standing(&self) -> Standing {

@@ -33,8 +33,7 @@ pub(crate) const LIMIT: usize = 64 * 1024;
 /// [`AsyncBufRead`].
 ///
 /// ```
-/// use aioli::{StreamReader, StreamWriter, open_connection, start_server};
-/// use futures_lite::StreamExt;
+/// use aioli::{StreamReader, StreamWriter, open_connection, start_server, stream::StreamExt};
 ///
 /// # aioli::run(async {
 /// async fn count(_reader: StreamReader, writer: StreamWriter) {

@@ -37,8 +37,8 @@ impl StreamWriter {
     ///
     /// After an error, the end or the close of the connection, they are discarded, and the next [`drain`](Self::drain)
     /// says so.
-    pub fn write(&self, bytes: &[u8]) {
-        Connection::write(&self.connection, bytes);
+    pub fn write(&self, bytes: impl AsRef<[u8]>) {
+        Connection::write(&self.connection, bytes.as_ref());
     }
 
     /// As one [`write`](Self::write) of all the pieces.
@@ -93,7 +93,7 @@ impl StreamWriter {
     ///
     /// # Errors
     ///
-    /// That of an earlier write: not everything was sent.
+    /// That of an earlier write, or one that says that there was a write after the end: not everything was sent.
     ///
     /// # Cancel safety
     ///
@@ -149,7 +149,7 @@ impl StreamWriter {
 
     /// Waits until all is sent, and leaves the wire and its place in a server to somebody else.
     #[cfg(feature = "tls")]
-    pub(super) async fn hand_over(self) -> io::Result<(Arc<dyn Wire>, Option<Arc<super::server::Guest>>)> {
+    pub(super) async fn hand_over(self) -> io::Result<super::connection::HandedOver> {
         self.connection.all_sent().await?;
         self.connection.hand_over()
     }

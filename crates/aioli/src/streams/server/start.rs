@@ -20,7 +20,7 @@ use std::{future::Future, path::Path, sync::Arc};
 ///
 /// # Errors
 ///
-/// Those of [`TcpListener::bind`]: [`AddrInUse`](io::ErrorKind::AddrInUse) if one of the addresses is.
+/// Those of [`TcpListener::bind`]: [`AddrInUse`](std::io::ErrorKind::AddrInUse) if one of the addresses is.
 ///
 /// # Panics
 ///
