@@ -1,6 +1,6 @@
 //! The writing side of a connection: a handle to it that ends the writing direction.
 
-use super::{connection::Connection, info::ExtraInfo, outbox::Ending, wire::Wire};
+use super::{StreamReader, connection::Connection, info::ExtraInfo, outbox::Ending, wire::Wire};
 use futures_io::AsyncWrite;
 use std::{
     fmt, io,
@@ -144,6 +144,12 @@ impl StreamWriter {
     /// ```
     pub fn get_extra_info(&self) -> ExtraInfo {
         self.connection.wire.extra_info()
+    }
+
+    /// Whether that one reads what the peer of this one writes.
+    #[cfg(feature = "tls")]
+    pub(super) fn belongs_to(&self, reader: &StreamReader) -> bool {
+        Arc::ptr_eq(&self.connection, reader.connection())
     }
 
     /// Waits until all is sent, and leaves the wire and its place in a server to somebody else.
