@@ -2,7 +2,7 @@
 //! written everything. They must not make the system reset the connection, and throw away what is under way.
 
 use super::*;
-use aioli::{Protocol, Transport, create_connection, create_task, timeout, to_thread, yield_now};
+use aioli::{Protocol, create_connection, create_task, timeout, to_thread, yield_now};
 use std::{
     io::Read,
     net::{SocketAddr, TcpListener, TcpStream},
@@ -114,11 +114,6 @@ struct Quiet(Arc<Mutex<Option<Option<io::Error>>>>);
 impl Protocol for Quiet {
     fn data_received(&mut self, _: &[u8]) {}
 
-    fn connection_made(&mut self, transport: &Transport) {
-        transport.write(&pattern(LENGTH));
-        transport.close();
-    }
-
     fn connection_lost(&mut self, error: Option<io::Error>) {
         *self.0.lock().unwrap() = Some(error);
     }
@@ -135,6 +130,12 @@ fn nothing_is_lost_by_a_protocol() {
             .tls(connector)
             .await
             .unwrap();
+        // It begins to read.
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        transport.write(&pattern(LENGTH));
+        transport.close();
         sent(|| transport.write_buffer_size()).await;
         assert!(server.got().await.unwrap() == pattern(LENGTH));
         while lost.lock().unwrap().is_none() {
