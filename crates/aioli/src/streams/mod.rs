@@ -28,7 +28,6 @@ mod writer;
 
 pub use connecting::Connecting;
 pub use errors::{IncompleteReadError, LimitOverrunError, ReadError};
-#[cfg(feature = "tls")]
 pub use info::{Address, ExtraInfo};
 pub use open::{open_connection, open_unix_connection};
 pub(crate) use reader::LIMIT;

@@ -1,6 +1,6 @@
 //! The writing side of a connection: a handle to it that ends the writing direction.
 
-use super::{StreamReader, connection::Connection, info::ExtraInfo, outbox::Ending, wire::Wire};
+use super::{connection::Connection, info::ExtraInfo, outbox::Ending, wire::Wire};
 use futures_io::AsyncWrite;
 use std::{
     fmt, io,
@@ -148,7 +148,7 @@ impl StreamWriter {
 
     /// Whether that one reads what the peer of this one writes.
     #[cfg(feature = "tls")]
-    pub(super) fn belongs_to(&self, reader: &StreamReader) -> bool {
+    pub(super) fn belongs_to(&self, reader: &super::StreamReader) -> bool {
         Arc::ptr_eq(&self.connection, reader.connection())
     }
 

@@ -13,7 +13,7 @@
 //!   `abort`.
 //! * Closing waits for the peer to send something in one case only, and for 5 seconds at most: a client that has heard nothing since the
 //!   handshake waits for what a server of TLS 1.3 sends then, since the system may otherwise throw away what the client has written last.
-//!   One that is dropped does not wait.
+//!   One that is dropped does not wait, nor does anybody in [virtual time](crate::Builder::virtual_time), which passes at once.
 //! * There is no way to trust everybody but by a verifier of one's own, in a configuration of rustls.
 
 mod config;
