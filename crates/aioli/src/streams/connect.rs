@@ -7,7 +7,7 @@ use crate::net::{Addresses, ConnectOptions, TcpStream, ToAddresses, UnixStream};
 use std::{io, path::PathBuf, sync::Arc};
 
 pub(crate) struct Connect {
-    target: Target,
+    target: io::Result<Target>,
     /// For TCP.
     pub(crate) options: ConnectOptions,
     #[cfg(feature = "tls")]
@@ -15,20 +15,20 @@ pub(crate) struct Connect {
 }
 
 enum Target {
-    Ip(io::Result<Addresses>),
+    Ip(Addresses),
     Unix(PathBuf),
 }
 
 impl Connect {
     pub(crate) fn to(addresses: impl ToAddresses) -> Self {
-        Self::new(Target::Ip(addresses.to_addresses()))
+        Self::new(addresses.to_addresses().map(Target::Ip))
     }
 
     pub(crate) fn to_path(path: PathBuf) -> Self {
-        Self::new(Target::Unix(path))
+        Self::new(Ok(Target::Unix(path)))
     }
 
-    fn new(target: Target) -> Self {
+    fn new(target: io::Result<Target>) -> Self {
         Self {
             target,
             options: ConnectOptions::new(),
@@ -38,11 +38,12 @@ impl Connect {
     }
 
     pub(crate) async fn connect(self) -> io::Result<Arc<dyn Wire>> {
+        let target = self.target?;
         #[cfg(feature = "tls")]
-        let (tls, host) = (self.tls, self.target.host());
-        let wire = self.target.connect(&self.options).await?;
+        let greeting = self.tls.prepare(target.host())?;
+        let wire = target.connect(&self.options).await?;
         #[cfg(feature = "tls")]
-        let wire = tls.greet(wire, host).await?;
+        let wire = greeting.greet(wire).await?;
         Ok(wire)
     }
 }
@@ -50,7 +51,7 @@ impl Connect {
 impl Target {
     async fn connect(self, options: &ConnectOptions) -> io::Result<Arc<dyn Wire>> {
         match self {
-            Self::Ip(addresses) => Ok(tcp(options.connect(addresses?).await?)),
+            Self::Ip(addresses) => Ok(tcp(options.connect(addresses).await?)),
             Self::Unix(path) => Ok(Arc::new(UnixStream::connect(path).await?)),
         }
     }
@@ -59,8 +60,8 @@ impl Target {
     #[cfg(feature = "tls")]
     fn host(&self) -> Option<String> {
         match self {
-            Self::Ip(Ok(Addresses::Lookup(host, _))) => Some(host.clone()),
-            Self::Ip(Ok(Addresses::Known(addresses))) => match addresses[..] {
+            Self::Ip(Addresses::Lookup(host, _)) => Some(host.clone()),
+            Self::Ip(Addresses::Known(addresses)) => match addresses[..] {
                 [address] => Some(address.ip().to_string()),
                 _ => None,
             },

@@ -68,7 +68,10 @@ impl<T: 'static> Connecting<T> {
         self
     }
 
-    /// With TLS, whom the server's certificate must be for: a DNS name or an IP address.
+    /// With [TLS](Self::tls), whom the server's certificate must be for: a DNS name or an IP address.
+    ///
+    /// Without TLS it is an error of the kind [`InvalidInput`](io::ErrorKind::InvalidInput) to say this, as it is to give the handshake a
+    /// limit: nobody sends plain text because the call of `tls` is missing.
     #[cfg(feature = "tls")]
     pub fn server_hostname(mut self, name: impl Into<String>) -> Self {
         self.0.options().connect.tls.name = Some(name.into());
@@ -76,9 +79,11 @@ impl<T: 'static> Connecting<T> {
     }
 
     /// How long a TLS handshake may take; 60 seconds unless it is said here. As `ssl_handshake_timeout`.
+    ///
+    /// [Virtual time](crate::Builder::virtual_time) passes while everybody waits for the peer, so give `Duration::MAX` there.
     #[cfg(feature = "tls")]
     pub fn handshake_timeout(mut self, limit: std::time::Duration) -> Self {
-        self.0.options().connect.tls.limit = limit;
+        self.0.options().connect.tls.limit = Some(limit);
         self
     }
 }

@@ -1,71 +1,93 @@
-//! TLS for streams and protocols: who greets whom, on a new connection or on a live one.
+//! TLS for streams and protocols: who greets whom on a new connection.
 
-use super::{StreamReader, StreamWriter, connection::Connection, server::Serve, wire::Wire};
+use super::{server::Serve, wire::Wire};
 use crate::{
     runtime::EventLoop,
     task::{UnhandledError, create_task},
-    tls::{HANDSHAKE_LIMIT, TlsAcceptor, TlsConnector, TlsError, TlsWire},
+    tls::{HANDSHAKE_LIMIT, TlsAcceptor, TlsConnector, TlsError, TlsWire, server_name},
 };
+use rustls::pki_types::ServerName;
 use std::{io, sync::Arc, time::Duration};
 
-/// The client's side of a new connection.
+/// The client's side of a new connection, as it was asked for.
+#[derive(Default)]
 pub(crate) struct Client {
     /// `None`: there is no TLS.
     pub(crate) connector: Option<TlsConnector>,
     pub(crate) name: Option<String>,
-    pub(crate) limit: Duration,
+    pub(crate) limit: Option<Duration>,
 }
 
-impl Default for Client {
-    fn default() -> Self {
-        Self {
-            connector: None,
-            name: None,
-            limit: HANDSHAKE_LIMIT,
-        }
-    }
-}
+/// The client's side of a new connection, when nothing is wrong with it; `None`: there is no TLS.
+pub(super) struct Greeting(Option<(TlsConnector, ServerName<'static>, Duration)>);
 
 impl Client {
-    /// `host`: whom the server is expected to be, unless it was said.
-    pub(super) async fn greet(self, wire: Arc<dyn Wire>, host: Option<String>) -> io::Result<Arc<dyn Wire>> {
+    /// Before anything is connected. `host`: whom the server is expected to be, unless it was said.
+    pub(super) fn prepare(self, host: Option<String>) -> io::Result<Greeting> {
         let Some(connector) = self.connector else {
-            return Ok(wire);
+            if self.name.is_some() {
+                return Err(no_tls("server_hostname", "tls(connector)"));
+            }
+            if self.limit.is_some() {
+                return Err(no_tls("handshake_timeout", "tls(connector)"));
+            }
+            return Ok(Greeting(None));
         };
         let Some(name) = self.name.or(host) else {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
+            return Err(invalid(
                 "the address does not say whom the certificate is to be for: call `server_hostname`",
             ));
         };
-        let wire = TlsWire::connect(wire, &connector, &name, Vec::new(), self.limit).await?;
+        let limit = self.limit.unwrap_or(HANDSHAKE_LIMIT);
+        Ok(Greeting(Some((connector, server_name(&name)?, limit))))
+    }
+}
+
+impl Greeting {
+    pub(super) async fn greet(self, wire: Arc<dyn Wire>) -> io::Result<Arc<dyn Wire>> {
+        let Some((connector, server, limit)) = self.0 else {
+            return Ok(wire);
+        };
+        let wire = TlsWire::connect(wire, &connector, server, Vec::new(), limit).await?;
         Ok(Arc::new(wire))
     }
 }
 
+/// Somebody means TLS and does not say so, and would send plain text.
+fn no_tls(option: &str, missing: &str) -> io::Error {
+    invalid(format!(
+        "`{option}` is for TLS, and there is none: call `{missing}`, or leave it out"
+    ))
+}
+
+pub(super) fn invalid(message: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message.into())
+}
+
 /// The server's side of new connections.
+#[derive(Default)]
 pub(crate) struct Greeter {
     /// `None`: there is no TLS.
     pub(crate) acceptor: Option<TlsAcceptor>,
-    pub(crate) limit: Duration,
-}
-
-impl Default for Greeter {
-    fn default() -> Self {
-        Self {
-            acceptor: None,
-            limit: HANDSHAKE_LIMIT,
-        }
-    }
+    pub(crate) limit: Option<Duration>,
 }
 
 impl Greeter {
+    /// Before anything listens.
+    pub(super) fn check(&self) -> io::Result<()> {
+        match (&self.acceptor, self.limit) {
+            (None, Some(_)) => Err(no_tls("handshake_timeout", "tls(acceptor)")),
+            _ => Ok(()),
+        }
+    }
+
     /// Serves connections when they have been greeted, each in a task of its own, so that slow ones keep nobody waiting.
     pub(super) fn then(self, serve: Serve) -> Serve {
         let Self { acceptor, limit } = self;
         let Some(acceptor) = acceptor else {
             return serve;
         };
+        let limit = limit.unwrap_or(HANDSHAKE_LIMIT);
         Arc::new(move |wire, guest| {
             let (acceptor, serve) = (acceptor.clone(), serve.clone());
             create_task(async move {
@@ -86,83 +108,4 @@ fn report(error: &io::Error) {
         let text = format_args!("a client's TLS handshake failed: {error}");
         EventLoop::current().call_exception_handler(UnhandledError::error(text));
     }
-}
-
-/// Which side of a connection this is, and what it needs for TLS: a connector with the name that the server's certificate must be for,
-/// or an acceptor.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum TlsSide {
-    /// The client's.
-    Client(TlsConnector, String),
-    /// The server's.
-    Server(TlsAcceptor),
-}
-
-impl<N: Into<String>> From<(TlsConnector, N)> for TlsSide {
-    fn from((connector, name): (TlsConnector, N)) -> Self {
-        Self::Client(connector, name.into())
-    }
-}
-
-impl<N: Into<String>> From<(&TlsConnector, N)> for TlsSide {
-    fn from((connector, name): (&TlsConnector, N)) -> Self {
-        Self::Client(connector.clone(), name.into())
-    }
-}
-
-impl From<TlsAcceptor> for TlsSide {
-    fn from(acceptor: TlsAcceptor) -> Self {
-        Self::Server(acceptor)
-    }
-}
-
-impl From<&TlsAcceptor> for TlsSide {
-    fn from(acceptor: &TlsAcceptor) -> Self {
-        Self::Server(acceptor.clone())
-    }
-}
-
-/// Goes over to TLS on a live connection, after the two ends have agreed to: what was written before is sent first, as it is, and
-/// what comes afterwards is encrypted. As `StreamWriter.start_tls()`; here the streams are taken, and new ones given back.
-///
-/// What the reader has buffered already is taken for the beginning of the handshake, never for text that came by TLS: nobody can
-/// slip something in before it. The handshake may take 60 seconds; [`timeout`](crate::timeout) allows less.
-///
-/// ```
-/// # async fn client() -> std::io::Result<()> {
-/// use aioli::{open_connection, tls::{TlsConnector, start_tls}};
-///
-/// let (mut reader, writer) = open_connection("mail.example.org:587").await?;
-/// reader.readline().await?;
-/// writer.write(b"STARTTLS\r\n");
-/// reader.readline().await?;
-/// let connector = TlsConnector::with_system_certificates()?;
-/// let (reader, writer) = start_tls(reader, writer, (connector, "mail.example.org")).await?;
-/// # drop((reader, writer));
-/// # Ok(())
-/// # }
-/// ```
-///
-/// # Errors
-///
-/// Those of an earlier write; a [`TlsError`]; [`InvalidInput`](io::ErrorKind::InvalidInput) if the name can be in no certificate. The
-/// connection is closed then.
-///
-/// # Cancel safety
-///
-/// Dropping it closes the connection.
-pub async fn start_tls(
-    reader: StreamReader,
-    writer: StreamWriter,
-    side: impl Into<TlsSide>,
-) -> io::Result<(StreamReader, StreamWriter)> {
-    let side = side.into();
-    let (wire, guest) = writer.hand_over().await?;
-    let (rest, limit) = reader.into_rest();
-    let wire = match side {
-        TlsSide::Client(connector, name) => TlsWire::connect(wire, &connector, &name, rest, HANDSHAKE_LIMIT).await?,
-        TlsSide::Server(acceptor) => TlsWire::accept(wire, &acceptor, rest, HANDSHAKE_LIMIT).await?,
-    };
-    Ok(Connection::open(Arc::new(wire), guest, limit))
 }

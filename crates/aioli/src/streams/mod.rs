@@ -21,16 +21,18 @@ mod open;
 pub(crate) mod outbox;
 mod reader;
 pub(crate) mod server;
+#[cfg(feature = "tls")]
+mod upgrade;
 pub(crate) mod wire;
 mod writer;
 
 pub use connecting::Connecting;
 pub use errors::{IncompleteReadError, LimitOverrunError, ReadError};
-#[cfg(feature = "tls")]
-pub use greet::{TlsSide, start_tls};
 pub use info::{Address, ExtraInfo};
 pub use open::{open_connection, open_unix_connection};
 pub(crate) use reader::LIMIT;
 pub use reader::StreamReader;
 pub use server::{Server, Starting, start_server, start_server_on, start_unix_server};
+#[cfg(feature = "tls")]
+pub use upgrade::{StartingTls, TlsSide, start_tls};
 pub use writer::StreamWriter;

@@ -345,6 +345,11 @@ impl StreamReader {
         Poll::Ready(Ok(count.min(buf.len())))
     }
 
+    #[cfg(feature = "tls")]
+    pub(super) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
     /// What has been read and not been asked for, when the wire goes to somebody else; and the limit.
     #[cfg(feature = "tls")]
     pub(super) fn into_rest(mut self) -> (Vec<u8>, usize) {

@@ -147,6 +147,12 @@ impl StreamWriter {
         self.connection.wire.extra_info()
     }
 
+    /// Whether that one reads what the peer of this one writes.
+    #[cfg(feature = "tls")]
+    pub(super) fn belongs_to(&self, reader: &super::StreamReader) -> bool {
+        Arc::ptr_eq(&self.connection, reader.connection())
+    }
+
     /// Waits until all is sent, and leaves the wire and its place in a server to somebody else.
     #[cfg(feature = "tls")]
     pub(super) async fn hand_over(self) -> io::Result<super::connection::HandedOver> {

@@ -40,7 +40,8 @@ impl fmt::Display for TlsError {
             },
             Self::HandshakeTimeout(limit) => write!(
                 f,
-                "the TLS handshake took longer than {limit:?}: the peer may not speak TLS, or the limit is too low"
+                "the TLS handshake took longer than {limit:?}: the peer may not speak TLS, the limit is too low, or the event \
+                 loop's time is virtual"
             ),
             Self::HandshakeEof => f.write_str("the peer closed the connection in the middle of the TLS handshake"),
             Self::Truncated => {

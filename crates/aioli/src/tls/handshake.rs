@@ -11,16 +11,28 @@ use std::{
     time::Duration,
 };
 
+/// Whom a certificate is to be for.
+///
+/// # Errors
+///
+/// [`InvalidInput`](io::ErrorKind::InvalidInput) if `name` is neither a DNS name nor an address.
+pub(crate) fn server_name(name: &str) -> io::Result<ServerName<'static>> {
+    ServerName::try_from(name.to_owned()).map_err(|_| {
+        let message = format!("{name:?} is neither a DNS name nor an IP address, and can be in no certificate");
+        io::Error::new(io::ErrorKind::InvalidInput, message)
+    })
+}
+
 /// How long a handshake may take unless it is told otherwise. As `ssl_handshake_timeout`.
 pub(crate) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(60);
 
 impl TlsWire {
-    /// The handshake of a client that wants to speak to `name`, a DNS name or an address. `arrived` has been read from the wire
-    /// already, and is part of the handshake.
+    /// The handshake of a client that wants to speak to `server`. `arrived` has been read from the wire already, and is part of the
+    /// handshake.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `name` is neither; a [`TlsError`]; those of the wire.
+    /// A [`TlsError`]; those of the wire.
     ///
     /// # Cancel safety
     ///
@@ -28,15 +40,14 @@ impl TlsWire {
     pub(crate) async fn connect(
         below: Arc<dyn Wire>,
         connector: &TlsConnector,
-        name: &str,
+        server: ServerName<'static>,
         arrived: Vec<u8>,
         limit: Duration,
     ) -> io::Result<Self> {
-        let server = ServerName::try_from(name.to_owned()).map_err(|_| {
-            let message = format!("{name:?} is neither a DNS name nor an IP address, and can be in no certificate");
-            io::Error::new(io::ErrorKind::InvalidInput, message)
-        })?;
-        let asked = matches!(server, ServerName::DnsName(_)).then(|| name.to_owned());
+        let asked = match &server {
+            ServerName::DnsName(name) => Some(name.as_ref().to_owned()),
+            _ => None,
+        };
         let tls = ClientConnection::new(connector.config().clone(), server).map_err(TlsError::Protocol)?;
         Self::open(below, tls.into(), asked, arrived, limit).await
     }

@@ -34,9 +34,16 @@ pub(super) enum Linger {
 impl TlsWire {
     /// Ends the writing direction, and waits for something to arrive, if that is needed.
     pub(super) fn poll_linger(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.session.lock().lingers() {
-            return Poll::Ready(());
-        }
+        let waker = cx.waker().clone();
+        // Before looking at the wire below: whoever reads, and has been there later, wakes this one to look again.
+        let before = {
+            let mut session = self.session.lock();
+            if !session.lingers() {
+                return Poll::Ready(());
+            }
+            session.waiting.replace(waker)
+        };
+        drop(before);
         // If that fails, the connection is gone, and nothing will arrive.
         let _ = ready!(self.below.poll_end(cx, Shutdown::Write));
         if self.poll_arrival(cx).is_pending() {
@@ -55,7 +62,8 @@ impl TlsWire {
                 return Poll::Pending;
             }
         }
-        self.session.lock().has_lingered();
+        let waker = self.session.lock().has_lingered();
+        drop(waker);
         Poll::Ready(())
     }
 }

@@ -1,6 +1,7 @@
 //! What the two directions of a TLS connection share: the state of rustls, and the bytes between it and the wire below.
 //!
-//! It never waits, and calls no waker: all that it asks of the wire below is [`Wire::try_write`]. So it can be used behind a lock.
+//! It never waits, and calls no waker, though it keeps one: all that it asks of the wire below is [`Wire::try_write`]. So it can be used
+//! behind a lock.
 
 use super::{
     TlsInfo,
@@ -12,6 +13,7 @@ use std::{
     io::{self, Read, Write},
     mem,
     net::Shutdown,
+    task::Waker,
 };
 
 pub(super) struct Session {
@@ -26,8 +28,8 @@ pub(super) struct Session {
     closed: bool,
     /// Something has arrived since the handshake, or is not waited for any longer.
     heard: bool,
-    /// Whoever reads waits for the wire below.
-    reader_waits: bool,
+    /// Who waits for something to arrive: the last to read, or who lingers, once both directions are at their end.
+    pub(super) waiting: Option<Waker>,
     /// What every later read fails with, and every later write.
     failed_to_read: Option<io::Error>,
     failed_to_write: Option<io::Error>,
@@ -55,7 +57,7 @@ impl Session {
             ended: false,
             closed: false,
             heard: false,
-            reader_waits: false,
+            waiting: None,
             failed_to_read: None,
             failed_to_write: None,
         }
@@ -79,7 +81,6 @@ impl Session {
 
     /// Gives what is decrypted: 0 is the end of the stream; `None`, if more has to arrive first.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> io::Result<Option<usize>> {
-        self.reader_waits = false;
         loop {
             match self.tls.reader().read(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -90,7 +91,6 @@ impl Session {
                 return Ok(Some(0));
             }
             if self.arrived.is_empty() {
-                self.reader_waits = true;
                 // It gives back the memory that a long record took.
                 let _ = self.tls.read_tls(&mut NothingYet);
                 return Ok(None);
@@ -104,7 +104,7 @@ impl Session {
     /// What does not fit is less than one record, since a record is longer than what is in it; only the first may have begun in
     /// an earlier call.
     pub(super) fn decrypt_in_place(&mut self, buf: &mut [u8], count: usize) -> usize {
-        (self.heard, self.reader_waits) = (true, false);
+        self.heard = true;
         let (mut taken, mut decrypted) = (0, 0);
         while taken < count {
             match self.decrypt(&buf[taken..count]) {
@@ -260,23 +260,33 @@ impl Session {
         repeat(self.failed_to_write.get_or_insert(error))
     }
 
-    /// Ends the writing direction, or both: the mark of the end is the last to be sent.
-    pub(super) fn end(&mut self, how: Shutdown) {
-        self.closed |= how == Shutdown::Both;
+    /// Ends the writing direction, or both: the mark of the end is the last to be sent. Gives who reads and is to be woken, since there is
+    /// nothing more to wait for.
+    pub(super) fn end(&mut self, how: Shutdown) -> Option<Waker> {
         if !mem::replace(&mut self.ended, true) {
             self.tls.send_close_notify();
         }
+        if how != Shutdown::Both || mem::replace(&mut self.closed, true) {
+            return None;
+        }
+        self.waiting.take()
     }
 
-    /// Whether somebody who ends both directions has to wait for something to arrive. Not if somebody reads: that one is woken by the end.
+    /// Whether both directions are at their end, so that nobody waits any longer but who lingers.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Whether somebody who ends both directions has to wait for something to arrive.
     pub(super) fn lingers(&self) -> bool {
         let has_failed = self.failed_to_read.is_some() || self.failed_to_write.is_some();
         let gets_tickets = self.is_client() && self.tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
-        gets_tickets && !self.heard && !self.reader_waits && !has_failed
+        gets_tickets && !self.heard && !has_failed
     }
 
-    pub(super) fn has_lingered(&mut self) {
+    pub(super) fn has_lingered(&mut self) -> Option<Waker> {
         self.heard = true;
+        self.waiting.take()
     }
 
     pub(super) fn is_client(&self) -> bool {

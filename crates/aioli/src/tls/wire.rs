@@ -8,6 +8,10 @@
 //! and then it can wait for the next write, or for the end of writing, which comes when the connection is given up. Nothing that the
 //! peer waits for is ever sent this way: rustls keeps an answer to a change of keys for the next write itself.
 //!
+//! When both directions are ended, who ends them may have to wait for something to arrive, and takes the place of who reads: that one is
+//! woken, for it has come to the end. Should it be on its way to the wire below at that moment, and be the last to say whom to wake, it
+//! wakes the other one, as soon as it sees that the end has come.
+//!
 //! The lock is held for encrypting, decrypting and system calls that do not wait, never while a waker is in play: whoever has to wait
 //! takes the bytes out, and puts the rest back.
 //!
@@ -93,14 +97,8 @@ impl TlsWire {
         }
         result
     }
-}
 
-impl Wire for TlsWire {
-    fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        ready!(poll_budget(cx));
-        if buf.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
+    fn poll_more(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             if let Some(result) = self.read_arrived(buf) {
                 return Poll::Ready(result);
@@ -123,6 +121,59 @@ impl Wire for TlsWire {
                 },
             }
         }
+    }
+
+    /// Who has read nothing so far waits, unless the end has come.
+    fn poll_end_of_reading(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let waits = |session: &Session| {
+            let waiting = session.waiting.as_ref();
+            waiting.is_some_and(|waiting| waiting.will_wake(cx.waker())) && !session.is_closed()
+        };
+        if waits(&self.session.lock()) {
+            return Poll::Pending;
+        }
+        // A waker's clone and drop may be anybody's code, so they are not called with the lock.
+        let waker = cx.waker().clone();
+        let mut session = self.session.lock();
+        if session.is_closed() {
+            drop(session);
+            return Poll::Ready(Ok(0));
+        }
+        let before = session.waiting.replace(waker);
+        drop(session);
+        drop(before);
+        Poll::Pending
+    }
+
+    /// Has who lingers look again: whoever reads may have been at the wire below after it.
+    fn wake_lingerer(&self) {
+        let mut session = self.session.lock();
+        let lingerer = if session.is_closed() {
+            session.waiting.take()
+        } else {
+            None
+        };
+        drop(session);
+        if let Some(waker) = lingerer {
+            waker.wake();
+        }
+    }
+}
+
+impl Wire for TlsWire {
+    fn poll_read(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        ready!(poll_budget(cx));
+        if buf.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let mut result = self.poll_more(cx, buf);
+        if result.is_pending() {
+            result = self.poll_end_of_reading(cx);
+        }
+        if result.is_ready() {
+            self.wake_lingerer();
+        }
+        result
     }
 
     /// Takes bytes once everything that was taken before is sent.
@@ -157,7 +208,10 @@ impl Wire for TlsWire {
     /// Says that this is the end, which is how the peer knows that nobody has cut the stream off.
     fn poll_end(&self, cx: &mut Context<'_>, how: Shutdown) -> Poll<io::Result<()>> {
         ready!(poll_budget(cx));
-        self.session.lock().end(how);
+        let reader = self.session.lock().end(how);
+        if let Some(waker) = reader {
+            waker.wake();
+        }
         let sent = ready!(self.poll_send(cx));
         if how == Shutdown::Both {
             ready!(self.poll_linger(cx));

@@ -3,6 +3,8 @@
 #![cfg(feature = "tls")]
 
 mod certificates;
+mod closing;
+mod options;
 mod peers;
 mod protocols;
 mod transfer;

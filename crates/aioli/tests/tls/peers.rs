@@ -108,3 +108,22 @@ fn a_server_that_is_closed_waits_for_handshakes_and_they_may_fail() {
         assert_eq!(server.connections(), 0);
     });
 }
+
+#[test]
+fn virtual_time_needs_a_handshake_without_a_limit() {
+    let mut runner = Builder::new().workers(1).virtual_time(true).build().unwrap();
+    runner.run(async {
+        let (connector, acceptor) = ends();
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let connecting = open_connection(silent.local_addr().unwrap()).tls(connector.clone());
+        let error = connecting.await.unwrap_err();
+        assert!(error.to_string().contains("virtual"), "{error}");
+
+        let starting = start_server(echo, "127.0.0.1:0").tls(acceptor);
+        let server = starting.handshake_timeout(Duration::MAX).await.unwrap();
+        let connecting = open_connection(server.local_addr()).tls(connector);
+        let (mut reader, writer) = connecting.handshake_timeout(Duration::MAX).await.unwrap();
+        writer.write(b"hello");
+        assert_eq!(reader.readexactly(5).await.unwrap(), b"hello");
+    });
+}

@@ -77,15 +77,21 @@ impl Starting {
     }
 
     /// How long a TLS handshake may take; 60 seconds unless it is said here. As `ssl_handshake_timeout`.
+    ///
+    /// [Virtual time](crate::Builder::virtual_time) passes while everybody waits for the peer, so give `Duration::MAX` there.
+    ///
+    /// Without [TLS](Self::tls) it is an error of the kind [`InvalidInput`](io::ErrorKind::InvalidInput) to say this.
     #[cfg(feature = "tls")]
     pub fn handshake_timeout(mut self, limit: std::time::Duration) -> Self {
-        self.0.options().listen.tls.limit = limit;
+        self.0.options().listen.tls.limit = Some(limit);
         self
     }
 }
 
 impl Options {
     async fn start(self) -> io::Result<Server> {
+        #[cfg(feature = "tls")]
+        self.listen.tls.check()?;
         self.listen.serve((self.serve)(self.limit)).await
     }
 }

@@ -1,7 +1,6 @@
 //! How a connection ends.
 
 use super::*;
-use crate::create_task;
 
 #[test]
 fn one_direction_ends_and_the_other_goes_on() {
@@ -109,42 +108,5 @@ fn data_after_the_end_of_the_peer_is_ignored() {
         poll_fn(|cx| client.poll_flush(cx)).await.unwrap();
         left.inject(&pattern(50_000));
         assert_eq!(read_to_end(&server, 8192).await.unwrap(), b"last");
-    });
-}
-
-#[test]
-fn a_client_that_has_only_written_waits_for_what_the_server_sends_after_the_handshake() {
-    run(|| async {
-        let (left, right) = link(100_000);
-        // There is no room for the tickets.
-        let handshake = create_task(connect(left.clone()));
-        let mut hello = Vec::new();
-        while hello.is_empty() {
-            crate::yield_now().await;
-            hello = right.take();
-        }
-        let server = create_task({
-            let right = right.clone();
-            async move {
-                TlsWire::accept(right, &acceptor(), hello, HANDSHAKE_LIMIT)
-                    .await
-                    .unwrap()
-            }
-        });
-        let client = Arc::new(handshake.await.unwrap().unwrap());
-        right.set_capacity(0);
-        let server = server.await.unwrap();
-        let tickets = left.take();
-        write(&client, b"only").await.unwrap();
-        let closing = create_task({
-            let client = client.clone();
-            async move { end(&client, Shutdown::Both).await.unwrap() }
-        });
-        assert_eq!(read_to_end(&server, 8192).await.unwrap(), b"only");
-        assert!(!closing.is_finished());
-        right.set_capacity(100_000);
-        right.inject(&tickets);
-        poll_fn(|cx| server.poll_flush(cx)).await.unwrap();
-        closing.await.unwrap();
     });
 }

@@ -52,7 +52,7 @@ fn connector_of(version: &'static rustls::SupportedProtocolVersion) -> TlsConnec
 async fn pair_of(version: &'static rustls::SupportedProtocolVersion) -> (TlsWire, TlsWire) {
     let (left, right) = link(100_000);
     let connector = connector_of(version);
-    let client = TlsWire::connect(left, &connector, "server.test", Vec::new(), HANDSHAKE_LIMIT);
+    let client = TlsWire::connect(left, &connector, name("server.test"), Vec::new(), HANDSHAKE_LIMIT);
     try_zip(client, accept(right)).await.unwrap()
 }
 

@@ -3,16 +3,18 @@
 mod ending;
 mod failing;
 mod keys;
+mod lingering;
 mod link;
 mod sending;
 mod shaking;
 mod transfer;
 
-use super::{HANDSHAKE_LIMIT, TlsAcceptor, TlsConnector, TlsError, TlsWire};
+use super::{HANDSHAKE_LIMIT, TlsAcceptor, TlsConnector, TlsError, TlsWire, server_name};
 use crate::{streams::wire::Wire, time::wait_for};
 use futures_lite::future::{try_zip, zip};
 use link::{End, link};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::ServerName;
 use std::{
     future::{Future, poll_fn},
     io,
@@ -67,9 +69,14 @@ fn acceptor() -> TlsAcceptor {
     TlsAcceptor::from_pem(&texts().certificate, &texts().key).unwrap()
 }
 
+/// Whom the certificate is to be for.
+fn name(name: &str) -> ServerName<'static> {
+    server_name(name).unwrap()
+}
+
 /// The handshake of a client.
 async fn connect(below: Arc<dyn Wire>) -> io::Result<TlsWire> {
-    TlsWire::connect(below, &connector(), "server.test", Vec::new(), HANDSHAKE_LIMIT).await
+    TlsWire::connect(below, &connector(), name("server.test"), Vec::new(), HANDSHAKE_LIMIT).await
 }
 
 /// The handshake of a server.

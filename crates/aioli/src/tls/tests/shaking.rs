@@ -68,15 +68,11 @@ fn it_goes_through_a_wire_of_one_byte() {
 
 #[test]
 fn a_name_that_is_none_is_refused() {
-    run(|| async {
-        for name in ["", "two words", "http://server.test/"] {
-            let (left, _right) = link(1);
-            let result = TlsWire::connect(left, &connector(), name, Vec::new(), HANDSHAKE_LIMIT).await;
-            let error = result.unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-            assert!(error.to_string().contains(&format!("{name:?}")), "{error}");
-        }
-    });
+    for name in ["", "two words", "http://server.test/"] {
+        let error = server_name(name).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(&format!("{name:?}")), "{error}");
+    }
 }
 
 #[test]
@@ -84,7 +80,7 @@ fn a_peer_that_is_silent_is_given_up() {
     run(|| async {
         let (left, right) = link(100_000);
         let limit = Duration::from_millis(20);
-        let error = TlsWire::connect(left, &connector(), "server.test", Vec::new(), limit)
+        let error = TlsWire::connect(left, &connector(), name("server.test"), Vec::new(), limit)
             .await
             .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
@@ -100,7 +96,7 @@ fn a_peer_that_does_not_read_is_given_up() {
     run(|| async {
         let (left, _right) = link(0);
         let limit = Duration::from_millis(20);
-        let error = TlsWire::connect(left, &connector(), "server.test", Vec::new(), limit)
+        let error = TlsWire::connect(left, &connector(), name("server.test"), Vec::new(), limit)
             .await
             .unwrap_err();
         assert!(matches!(inside(&error), TlsError::HandshakeTimeout(_)));
@@ -150,7 +146,7 @@ fn both_ends_are_told_of_a_certificate_that_is_not_good() {
     run(|| async {
         let (left, right) = link(100_000);
         let connector = connector();
-        let client = TlsWire::connect(left, &connector, "other.test", Vec::new(), HANDSHAKE_LIMIT);
+        let client = TlsWire::connect(left, &connector, name("other.test"), Vec::new(), HANDSHAKE_LIMIT);
         let (client, server) = zip(client, accept(right)).await;
         let error = client.unwrap_err();
         assert!(matches!(
@@ -172,7 +168,7 @@ fn what_was_agreed_on_is_known() {
         let (left, right) = link(100_000);
         let connector = connector().alpn(["h2", "http/1.1"]);
         let acceptor = acceptor().alpn(["http/1.1"]);
-        let client = TlsWire::connect(left, &connector, "server.test", Vec::new(), HANDSHAKE_LIMIT);
+        let client = TlsWire::connect(left, &connector, name("server.test"), Vec::new(), HANDSHAKE_LIMIT);
         let server = TlsWire::accept(right, &acceptor, Vec::new(), HANDSHAKE_LIMIT);
         let (client, server) = try_zip(client, server).await.unwrap();
         let (client, server) = (client.extra_info().tls.unwrap(), server.extra_info().tls.unwrap());
