@@ -120,12 +120,11 @@ impl Runner {
     }
 
     /// Cancels all tasks that are left, waits for their cleanup, lets blocking calls return, drops callbacks whose turn or time
-    /// has not come and those that wait for signals and descriptors, and stops all threads. Called a second time, it does nothing; called from a task of another loop, it blocks
-    /// that one's worker meanwhile.
+    /// has not come and those that wait for signals and descriptors, and stops all threads. Called a second time, it does nothing;
+    /// called from a task of another loop, it blocks that one's worker meanwhile.
     pub fn close(&mut self) {
         self.executor.close();
         self.state.pending.close();
-        self.state.children.close();
         self.state.signal_handlers.close();
         self.state.watches.close();
     }
