@@ -110,7 +110,7 @@ impl Runner {
         Running {
             state: self.state.clone(),
             #[cfg(unix)]
-            watch: self.ctrl_c.as_ref().map(|ctrl_c| ctrl_c.watch(&self.state)),
+            watch: self.ctrl_c.as_ref().and_then(|ctrl_c| ctrl_c.watch(&self.state)),
         }
     }
 
