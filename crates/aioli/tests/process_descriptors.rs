@@ -13,6 +13,7 @@ use rustix::{
 };
 use std::{
     fs::{self, File},
+    os::fd::AsRawFd,
     thread,
     time::{Duration, Instant},
 };
@@ -157,6 +158,29 @@ fn without_descriptors() {
     settles_at(&before);
 }
 
+/// Nor is what was there for a child left behind when one thing was missing that the child needed.
+fn without_one_descriptor() {
+    let limit = getrlimit(Resource::Nofile);
+    run(1, async {
+        let within = census();
+        let mut failed = 0;
+        for free in 0..12 {
+            // The lowest number that is not used: others below the limit may be, and then fewer are free.
+            let low = u64::try_from(File::open("/dev/null").unwrap().as_raw_fd()).unwrap();
+            let current = Some(low + free);
+            setrlimit(Resource::Nofile, Rlimit { current, ..limit }).unwrap();
+            let spawned = Command::new("true").spawn();
+            setrlimit(Resource::Nofile, limit).unwrap();
+            match spawned {
+                Ok(process) => assert!(process.wait().await.unwrap().success()),
+                Err(_) => failed += 1,
+            }
+            settles_at(&within);
+        }
+        assert!((1..12).contains(&failed));
+    });
+}
+
 /// Where the system waits for children itself, nobody knows how they exit; but that they do, everybody is told.
 fn where_sigchld_is_ignored() {
     // SAFETY: there is no handler that this could replace, or it is replaced back below.
@@ -197,10 +221,12 @@ fn nothing_is_left_of_children() {
         children_come_and_go(workers);
     }
     without_descriptors();
+    without_one_descriptor();
 
     watch_by_sigchld();
     for workers in [1, 2] {
         children_come_and_go(workers);
     }
     without_descriptors();
+    without_one_descriptor();
 }

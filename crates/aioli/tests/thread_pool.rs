@@ -270,6 +270,38 @@ fn shutdown_waits_for_the_calls_that_are_there_and_takes_no_more() {
 }
 
 #[test]
+fn everybody_who_shuts_a_pool_down_waits_for_its_calls() {
+    run(1, async {
+        let (pool, made) = (ThreadPool::new(2), Arc::new(AtomicBool::new(false)));
+        let (go, gone) = mpsc::channel::<()>();
+        let theirs = made.clone();
+        let call = EventLoop::current().run_in_executor(&pool, move || {
+            gone.recv().unwrap();
+            theirs.store(true, SeqCst);
+        });
+        let begun = Arc::new(Barrier::new(5));
+        let all = [(); 4].map(|()| {
+            let (pool, made, begun) = (pool.clone(), made.clone(), begun.clone());
+            thread::spawn(move || {
+                begun.wait();
+                pool.shutdown();
+                assert!(made.load(SeqCst));
+            })
+        });
+        begun.wait();
+        for _ in 0..1000 {
+            // One who does not wait comes back meanwhile.
+            thread::yield_now();
+        }
+        go.send(()).unwrap();
+        for one in all {
+            one.join().unwrap();
+        }
+        call.await.unwrap();
+    });
+}
+
+#[test]
 fn threads_of_a_pool_may_shut_it_down() {
     run(1, async {
         let (pool, meeting) = (ThreadPool::new(2), Arc::new(Barrier::new(2)));
@@ -280,6 +312,8 @@ fn threads_of_a_pool_may_shut_it_down() {
                 theirs.shutdown();
             })
         });
+        // And somebody else at the same time.
+        to_thread(move || pool.shutdown()).await.unwrap();
         for call in calls {
             call.await.unwrap();
         }

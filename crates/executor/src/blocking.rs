@@ -135,6 +135,8 @@ impl Job {
 pub(crate) struct Pool {
     state: Mutex<State>,
     wake: Condvar,
+    /// A thread has ended, or waits for the others to; or was joined.
+    ended: Condvar,
     threads: ThreadConfig,
     most_threads: usize,
     keep_alive: Duration,
@@ -147,8 +149,10 @@ struct State {
     next_number: u64,
     /// Those that nobody has begun to join.
     threads: HashMap<ThreadId, JoinHandle<()>>,
-    /// How many take jobs.
-    working: usize,
+    /// Those that take jobs, and whether each waits for the others to end.
+    working: HashMap<ThreadId, bool>,
+    /// How many join others.
+    joining: usize,
     /// The thread that left last. It has joined the one before it, so that whoever joins it has joined all.
     left: Option<JoinHandle<()>>,
     /// Threads that wait for a job.
@@ -163,6 +167,7 @@ impl Pool {
         Arc::new(Self {
             state: Mutex::default(),
             wake: Condvar::new(),
+            ended: Condvar::new(),
             threads,
             most_threads,
             keep_alive,
@@ -226,15 +231,16 @@ impl Pool {
         } else if state.idle > 0 {
             state.coming = true;
             pool.wake.notify_one();
-        } else if state.working < pool.most_threads {
+        } else if state.working.len() < pool.most_threads {
             let this = pool.clone();
             match pool.threads.spawn(move || Self::work(&this)) {
                 Ok(thread) => {
                     state.coming = true;
-                    state.working += 1;
-                    state.threads.insert(thread.thread().id(), thread);
+                    let id = thread.thread().id();
+                    state.working.insert(id, false);
+                    state.threads.insert(id, thread);
                 }
-                Err(error) if state.working == 0 => return Err(error),
+                Err(error) if state.working.is_empty() => return Err(error),
                 // The system has no more threads: those that are there will do.
                 Err(_) => {}
             }
@@ -243,6 +249,7 @@ impl Pool {
     }
 
     fn work(pool: &Arc<Self>) {
+        let this = thread::current().id();
         let mut state = pool.state.lock();
         state.coming = false;
         loop {
@@ -257,7 +264,8 @@ impl Pool {
                 continue;
             }
             if state.stopping {
-                state.working -= 1;
+                state.working.remove(&this);
+                pool.ended.notify_all();
                 return;
             }
             state.idle += 1;
@@ -266,8 +274,8 @@ impl Pool {
             // Whoever comes is the one who was coming, or as good.
             state.coming = false;
             if waited.timed_out() && state.queue.is_empty() && !state.stopping {
-                state.working -= 1;
-                let this = state.threads.remove(&thread::current().id());
+                state.working.remove(&this);
+                let this = state.threads.remove(&this);
                 let before = std::mem::replace(&mut state.left, this);
                 drop(state);
                 before.into_iter().for_each(join);
@@ -282,26 +290,36 @@ impl Pool {
         self.wake.notify_all();
     }
 
-    /// Waits until all calls that were submitted have returned, and for the threads to end, but for this one if it is one.
+    /// Waits until all calls that were submitted have returned, and for the threads to end. If this is one of them, it waits for the
+    /// others, but for those that wait here as well.
     pub(crate) fn stop(&self) {
         self.dismiss();
-        let this = thread::current().id();
+        let mut state = self.state.lock();
+        if let Some(waits) = state.working.get_mut(&thread::current().id()) {
+            *waits = true;
+            self.ended.notify_all();
+            while !state.working.values().all(|waits| *waits) {
+                self.ended.wait(&mut state);
+            }
+            return;
+        }
         loop {
             // As long as there are calls, there may be new threads to make them.
-            let threads: Vec<_> = {
-                let state = &mut *self.state.lock();
-                state
-                    .threads
-                    .drain()
-                    .map(|(_, thread)| thread)
-                    .chain(state.left.take())
-                    .collect()
-            };
-            if threads.is_empty() {
+            let mut threads: Vec<_> = state.threads.drain().map(|(_, thread)| thread).collect();
+            threads.extend(state.left.take());
+            if !threads.is_empty() {
+                state.joining += 1;
+                drop(state);
+                threads.into_iter().for_each(join);
+                state = self.state.lock();
+                state.joining -= 1;
+                self.ended.notify_all();
+            } else if state.joining > 0 {
+                // Somebody else does it.
+                self.ended.wait(&mut state);
+            } else {
                 return;
             }
-            let others = threads.into_iter().filter(|thread| thread.thread().id() != this);
-            others.for_each(join);
         }
     }
 }

@@ -49,6 +49,10 @@ pub trait Driver: Send + Sync + 'static {
     /// panic of a waker.
     fn advance(&self) {}
 
+    /// The runtime's workers have ended: nobody parks here any more. Calls that block may still go on, and are waited for when this
+    /// has returned; it has to see to it that they need not wait for events.
+    fn closed(&self) {}
+
     /// The driver itself, for those who know its type and find it through [`with_driver`](crate::with_driver).
     fn as_any(&self) -> &dyn Any;
 }

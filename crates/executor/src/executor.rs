@@ -226,6 +226,7 @@ impl Executor {
             // A worker catches what tasks do; what can panic is a hook of the user's, and that is said by the panic itself.
             let _ = thread.join();
         }
+        shared.driver.closed();
         shared.pool.stop();
     }
 }

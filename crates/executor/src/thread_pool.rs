@@ -60,8 +60,8 @@ impl ThreadPool {
     /// Takes no more calls (they are cancelled), and blocks until those that it has have returned and its threads have ended. As
     /// `Executor.shutdown(wait=True)`.
     ///
-    /// It blocks the thread that calls it: in a task, call it in `to_thread`. One of the pool's own threads waits for the
-    /// others only.
+    /// It blocks the thread that calls it: in a task, call it in `to_thread`. Any number of threads may wait here. One of the pool's
+    /// own waits for the others only, and not for those that wait here as well.
     pub fn shutdown(&self) {
         self.pool().stop();
     }

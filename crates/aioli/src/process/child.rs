@@ -9,7 +9,11 @@
 //! # Signals and process ids
 //!
 //! A process id means this child until the child has been waited for, and may mean any process afterwards. So both happen under the
-//! lock, waiting and sending a signal, and where there is a pidfd the signal goes to that.
+//! lock, waiting and sending a signal: then the id is as good as a pidfd. Where there is one the signal goes to that nevertheless, for
+//! the case that other code in this process has waited for the child.
+//!
+//! Waiting is always by the id. That works everywhere, while a pidfd that can be opened cannot be waited for on Linux 5.3, or in
+//! a sandbox.
 
 use super::{errors::ProcessLookupError, pidfd::PidFd};
 use aioli_primitives::sync::{Mutex, MutexGuard};
@@ -17,7 +21,7 @@ use aioli_reactor::{Direction, Reactor, Source};
 use aioli_sync::Event;
 use rustix::{
     io::Errno,
-    process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process, waitid},
+    process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid},
 };
 use std::{
     io,
@@ -88,25 +92,23 @@ impl Child {
             drop(state);
             return if self.look() { Poll::Ready(()) } else { Poll::Pending };
         };
-        let result = ready!(source.poll_io(cx, Direction::Read, || reap(source.get_ref().wait_id())));
-        exited(state, result.ok());
+        let status = ready!(source.poll_io(cx, Direction::Read, || reap(self.pid).ok_or(Errno::WOULDBLOCK.into())));
+        exited(state, status.ok().flatten());
         Poll::Ready(())
     }
 
     /// Asks the kernel whether it has exited; then that is to be announced.
     pub(super) fn look(&self) -> bool {
         let state = self.state.lock();
-        let id = match &*state {
-            State::Running(Watch::Pidfd(source)) => source.get_ref().wait_id(),
-            State::Running(Watch::Sigchld) => WaitId::Pid(self.pid),
-            State::Exited(_) => return true,
-        };
-        match reap(id) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => false,
-            result => {
-                exited(state, result.ok());
+        if let State::Exited(_) = *state {
+            return true;
+        }
+        match reap(self.pid) {
+            Some(status) => {
+                exited(state, status);
                 true
             }
+            None => false,
         }
     }
 
@@ -124,13 +126,12 @@ impl Child {
         let state = self.state.lock();
         if let State::Running(_) = *state {
             let _ = kill_process(self.pid, Signal::KILL);
-            let ended = loop {
-                match waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED) {
-                    Err(Errno::INTR) => {}
-                    ended => break ended,
+            let status = loop {
+                if let Some(status) = reaped(waitpid(Some(self.pid), WaitOptions::empty())) {
+                    break status;
                 }
             };
-            exited(state, ended.ok().flatten().as_ref().map(exit_status));
+            exited(state, status);
         }
     }
 
@@ -150,7 +151,11 @@ impl Child {
     pub(super) fn send(&self, signal: Signal) -> io::Result<()> {
         let state = self.state.lock();
         let sent = match &*state {
-            State::Running(Watch::Pidfd(source)) => source.get_ref().send(signal),
+            State::Running(Watch::Pidfd(source)) => match source.get_ref().send(signal) {
+                // A sandbox may know nothing of pidfds. If it is not permitted either way, it is not.
+                Err(Errno::NOSYS | Errno::PERM) => kill_process(self.pid, signal),
+                sent => sent,
+            },
             State::Running(Watch::Sigchld) => kill_process(self.pid, signal),
             State::Exited(_) => Err(Errno::SRCH),
         };
@@ -188,20 +193,18 @@ fn exited(mut state: MutexGuard<'_, State>, status: Option<ExitStatus>) {
     drop(watch);
 }
 
-/// Waits for a child that has exited.
-fn reap(id: WaitId<'_>) -> io::Result<ExitStatus> {
-    match waitid(id, WaitIdOptions::EXITED | WaitIdOptions::NOHANG)? {
-        Some(status) => Ok(exit_status(&status)),
-        None => Err(Errno::WOULDBLOCK.into()),
-    }
+/// Waits for a child, if it has exited. `None`: it has not.
+fn reap(pid: Pid) -> Option<Option<ExitStatus>> {
+    reaped(waitpid(Some(pid), WaitOptions::NOHANG))
 }
 
-/// As `wait` would have given it.
-fn exit_status(status: &WaitIdStatus) -> ExitStatus {
-    const CORE_DUMPED: i32 = 0x80;
-    ExitStatus::from_raw(match status.terminating_signal() {
-        Some(signal) if status.dumped() => signal | CORE_DUMPED,
-        Some(signal) => signal,
-        None => (status.exit_status().unwrap_or_default() & 0xff) << 8,
-    })
+/// What waiting for a child has shown: that it has not exited, or else how it has.
+fn reaped(waited: rustix::io::Result<Option<(Pid, WaitStatus)>>) -> Option<Option<ExitStatus>> {
+    match waited {
+        Ok(Some((_, status))) => Some(Some(ExitStatus::from_raw(status.as_raw()))),
+        // Somebody else has waited for it.
+        Err(Errno::CHILD) => Some(None),
+        // The call was interrupted; there is no other error.
+        Ok(None) | Err(_) => None,
+    }
 }

@@ -37,6 +37,8 @@ use std::{
 #[derive(Debug)]
 pub struct Command {
     pub(super) std: process::Command,
+    /// Then nobody can know what its streams are where they were not set here.
+    pub(super) is_from_std: bool,
     pub(super) stdin: Option<Stdio>,
     pub(super) stdout: Option<Stdio>,
     pub(super) stderr: Option<Stdio>,
@@ -48,7 +50,10 @@ impl Command {
     /// A program, which is looked for in `PATH` unless there is a `/` in it. Without arguments, with the environment, the
     /// directory and the standard streams of this process.
     pub fn new(program: impl AsRef<OsStr>) -> Self {
-        process::Command::new(program).into()
+        Self {
+            is_from_std: false,
+            ..process::Command::new(program).into()
+        }
     }
 
     /// A script for the shell, `/bin/sh`. As the argument of `asyncio.create_subprocess_shell()`, and as dangerous: quote what you put
@@ -212,7 +217,7 @@ impl Command {
     /// Those of the system: [`NotFound`](io::ErrorKind::NotFound) for a program or a directory that is missing,
     /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) for what cannot be executed, and others for want of descriptors,
     /// processes or memory. [`InvalidInput`](io::ErrorKind::InvalidInput) for an argument with a NUL in it, or if [`Stdio::STDOUT`] is anything but
-    /// the standard error. There is no child then.
+    /// the standard error, or goes where a command of the standard library was told. There is no child then.
     ///
     /// # Panics
     ///
@@ -241,7 +246,7 @@ impl Command {
 
     /// Starts it, reads all that it writes, and waits for it to exit. As `subprocess.run()`.
     ///
-    /// Its standard output and error are pipes from then on, unless it was said what they are.
+    /// Its standard output and error are pipes from then on, unless it was said here what they are.
     ///
     /// # Errors
     ///
@@ -263,9 +268,13 @@ impl Command {
 
 impl From<process::Command> for Command {
     /// A command of the standard library, whose standard streams are left as they are set there, unless they are set here.
+    ///
+    /// What they are there cannot be seen from here. So [`output`](Self::output) makes pipes of the standard output and error that
+    /// are not set here, and [`Stdio::STDOUT`] takes a [`stdout`](Self::stdout) that is.
     fn from(std: process::Command) -> Self {
         Self {
             std,
+            is_from_std: true,
             stdin: None,
             stdout: None,
             stderr: None,

@@ -46,7 +46,7 @@ pub(super) fn adopt(children: Vec<Arc<Child>>) -> io::Result<()> {
     let reactor = {
         let mut orphans = ORPHANS.lock();
         children.append(&mut orphans.refused);
-        match orphans.start() {
+        match orphans.start(children.iter().any(|child| child.needs_sigchld())) {
             Ok(reactor) => {
                 orphans.running.extend(children.iter().cloned());
                 reactor
@@ -76,26 +76,35 @@ pub(super) fn adopt(children: Vec<Arc<Child>>) -> io::Result<()> {
 }
 
 impl Orphans {
-    /// Starts the thread, if there is none.
-    fn start(&mut self) -> io::Result<Reactor> {
-        if let Some(reactor) = &self.reactor {
-            return Ok(reactor.clone());
+    /// Starts the thread, if there is none, and watches the signal, if that is needed. If there is an error, a thread that there was
+    /// not is not there.
+    fn start(&mut self, needs_sigchld: bool) -> io::Result<Reactor> {
+        let reactor = match &self.reactor {
+            Some(reactor) => reactor.clone(),
+            None => Reactor::new()?,
+        };
+        let sigchld = match self.sigchld {
+            None if needs_sigchld => Some(Arc::new(Sigchld::watch(&reactor)?)),
+            _ => None,
+        };
+        if self.reactor.is_none() {
+            let theirs = reactor.clone();
+            thread::Builder::new()
+                .name("aioli-orphans".to_owned())
+                .spawn(move || wait_for_all(&theirs))?;
+            self.reactor = Some(reactor.clone());
         }
-        let reactor = Reactor::new()?;
-        let theirs = reactor.clone();
-        thread::Builder::new()
-            .name("aioli-orphans".to_owned())
-            .spawn(move || wait_for_all(&theirs))?;
-        self.reactor = Some(reactor.clone());
+        self.sigchld = self.sigchld.take().or(sigchld);
         Ok(reactor)
     }
 
+    /// For those that could not be watched otherwise after all.
     fn watch_sigchld(&mut self) -> io::Result<()> {
         // Without a reactor the thread has ended, and so have the children.
-        if let (None, Some(reactor)) = (&self.sigchld, &self.reactor) {
-            self.sigchld = Some(Arc::new(Sigchld::watch(reactor)?));
+        match self.reactor {
+            Some(_) => self.start(true).map(drop),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Forgets who has exited; gives who has to be looked at.

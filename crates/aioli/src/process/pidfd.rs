@@ -34,7 +34,7 @@ pub(super) fn open(child: Pid) -> io::Result<Option<PidFd>> {
 mod linux {
     use rustix::{
         io::Errno,
-        process::{Pid, PidfdFlags, Signal, WaitId, pidfd_open, pidfd_send_signal},
+        process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
     };
     use std::{
         io,
@@ -52,10 +52,6 @@ mod linux {
             }
         }
 
-        pub fn wait_id(&self) -> WaitId<'_> {
-            WaitId::PidFd(self.0.as_fd())
-        }
-
         pub fn send(&self, signal: Signal) -> rustix::io::Result<()> {
             pidfd_send_signal(&self.0, signal)
         }
@@ -70,7 +66,7 @@ mod linux {
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
-    use rustix::process::{Pid, Signal, WaitId};
+    use rustix::process::{Pid, Signal};
     use std::{
         io,
         os::fd::{AsFd, BorrowedFd},
@@ -81,10 +77,6 @@ mod elsewhere {
     impl PidFd {
         pub(super) fn open(_: Pid) -> io::Result<Option<Self>> {
             Ok(None)
-        }
-
-        pub fn wait_id(&self) -> WaitId<'_> {
-            match *self {}
         }
 
         pub fn send(&self, _: Signal) -> rustix::io::Result<()> {

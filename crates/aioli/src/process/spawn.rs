@@ -56,6 +56,11 @@ impl Command {
                 self.std.stderr(theirs.try_clone()?).stdout(theirs);
                 Ok(Some(ours))
             }
+            None if self.is_from_std => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the standard error cannot go where a `std::process::Command` was told that the standard output goes: set \
+                 `stdout` on the `aioli::process::Command`, too",
+            )),
             None | Some(Stdio(Kind::Inherit)) => {
                 self.std.stdout(process::Stdio::inherit()).stderr(io::stdout());
                 Ok(None)
@@ -68,12 +73,15 @@ impl Command {
     }
 
     /// Closes the child's ends, which the standard library keeps for the next start: nobody would read their end while they are open.
+    /// What was not set here is left alone.
     fn unset_streams(&mut self) {
         if self.stdin.is_some() {
             self.std.stdin(process::Stdio::inherit());
         }
-        if self.stdout.is_some() || self.stderr.is_some() {
+        if self.stdout.is_some() {
             self.std.stdout(process::Stdio::inherit());
+        }
+        if self.stderr.is_some() {
             self.std.stderr(process::Stdio::inherit());
         }
     }

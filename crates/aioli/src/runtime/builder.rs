@@ -123,7 +123,8 @@ impl Builder {
     ///
     /// As `asyncio.run()` does it. Other handlers of the signal stay and are called, too; but once a run with this option
     /// has begun, a Ctrl-C outside such runs ends the process, as it would have without any handler, unless somebody
-    /// [listens](mod@crate::signal) for it. Only on Unix.
+    /// [listens](mod@crate::signal) for it. In a program that was started with the signal ignored, as under `nohup`, it stays ignored.
+    /// Only on Unix.
     ///
     /// ```no_run
     /// let mut runner = aioli::Builder::new().cancel_on_ctrl_c(true).build()?;

@@ -8,9 +8,13 @@
 //! The process's handler stays when nothing is registered any more, and then the signal does nothing at all: the program could not be
 //! interrupted between two runs. So one action is registered for good, with the first run; it ends the process when no run is in
 //! progress, nor anybody else listens for the signal.
+//!
+//! # Where the signal is ignored
+//!
+//! A program that was started with the signal ignored, by `nohup` or in the background of a shell's script, is not meant, and is left alone.
 
 use super::state::LoopState;
-use crate::signal::{Doorbell, Listening, SignalKind, is_listened_for, register};
+use crate::signal::{Doorbell, Listening, SignalKind, is_ignored, is_listened_for, register};
 use aioli_reactor::Reactor;
 use std::{
     io,
@@ -34,8 +38,11 @@ impl CtrlC {
         Doorbell::new(reactor).map(Self)
     }
 
-    /// Sees to the signal until the guard is dropped.
-    pub(super) fn watch(&self, state: &Arc<LoopState>) -> Watch {
+    /// Sees to the signal until the guard is dropped; `None` if it is ignored.
+    pub(super) fn watch(&self, state: &Arc<LoopState>) -> Option<Watch> {
+        if is_ignored(CTRL_C) {
+            return None;
+        }
         static BETWEEN_RUNS: Once = Once::new();
         BETWEEN_RUNS.call_once(|| {
             let action = || {
@@ -62,10 +69,10 @@ impl CtrlC {
         };
         // SAFETY: the action touches an atomic, and presses a button or ends the process by `_exit`.
         let listening = unsafe { Listening::new(CTRL_C, action) };
-        Watch {
+        Some(Watch {
             _listening: listening.expect("SIGINT is a signal that can be handled"),
             interrupt,
-        }
+        })
     }
 }
 

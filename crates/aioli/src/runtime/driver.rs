@@ -149,6 +149,11 @@ impl Driver for JoinedDriver {
         }
     }
 
+    fn closed(&self) {
+        // A call that blocks may wait for one of them.
+        self.state.children.close();
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

@@ -110,7 +110,7 @@ impl Runner {
         Running {
             state: self.state.clone(),
             #[cfg(unix)]
-            watch: self.ctrl_c.as_ref().map(|ctrl_c| ctrl_c.watch(&self.state)),
+            watch: self.ctrl_c.as_ref().and_then(|ctrl_c| ctrl_c.watch(&self.state)),
         }
     }
 
@@ -120,12 +120,11 @@ impl Runner {
     }
 
     /// Cancels all tasks that are left, waits for their cleanup, lets blocking calls return, drops callbacks whose turn or time
-    /// has not come and those that wait for signals and descriptors, and stops all threads. Called a second time, it does nothing; called from a task of another loop, it blocks
-    /// that one's worker meanwhile.
+    /// has not come and those that wait for signals and descriptors, and stops all threads. Called a second time, it does nothing;
+    /// called from a task of another loop, it blocks that one's worker meanwhile.
     pub fn close(&mut self) {
         self.executor.close();
         self.state.pending.close();
-        self.state.children.close();
         self.state.signal_handlers.close();
         self.state.watches.close();
     }

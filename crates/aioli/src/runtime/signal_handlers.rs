@@ -26,20 +26,16 @@ struct Table {
 }
 
 impl SignalHandlers {
-    fn add(&self, kind: SignalKind, handler: Arc<Handler>) -> io::Result<()> {
-        let replaced = {
-            let mut table = self.0.lock();
-            if table.closed {
-                return Err(io::Error::other(
-                    "cannot add a signal handler: the event loop has ended",
-                ));
-            }
-            table.handlers.insert(kind, handler)
-        };
-        if let Some(replaced) = replaced {
-            replaced.function.remove();
+    /// Gives the one that is replaced, which is to be removed.
+    fn add(&self, kind: SignalKind, handler: Arc<Handler>) -> io::Result<Option<Arc<Handler>>> {
+        let mut table = self.0.lock();
+        if table.closed {
+            drop(table);
+            return Err(io::Error::other(
+                "cannot add a signal handler: the event loop has ended",
+            ));
         }
-        Ok(())
+        Ok(table.handlers.insert(kind, handler))
     }
 
     fn remove(&self, kind: SignalKind) -> bool {
@@ -144,8 +140,12 @@ impl EventLoop {
     pub fn add_signal_handler(&self, kind: SignalKind, callback: impl FnMut() + Send + 'static) -> io::Result<()> {
         let handler = Arc::new(Handler::new(&self.1.reactor, kind, Repeated::new(callback))?);
         let first = Arc::downgrade(&handler);
-        self.1.signal_handlers.add(kind, handler)?;
+        let replaced = self.1.signal_handlers.add(kind, handler)?;
         Handler::post(first, self);
+        if let Some(replaced) = replaced {
+            // At last: the destructor of what it captures may panic.
+            replaced.function.remove();
+        }
         Ok(())
     }
 

@@ -4,16 +4,22 @@
 //! registered. It stays when nothing is registered any more, and then the signal does nothing at all: a program that has listened
 //! for `SIGTERM` once could not be ended any more. So with the first listener of each kind one more action is registered, for
 //! good: it does what the system does by default, whenever nobody listens. Only where that is what the system did before.
+//!
+//! # Forked children
+//!
+//! A child that is forked has the parent's handlers until it runs another program, and the parent's listeners behind them: sockets
+//! that both have. A signal that the child gets meanwhile is not the parent's. So an action is called in the process only that has
+//! registered it, and in any other one nobody listens.
 
 use super::SignalKind;
 use signal_hook_registry::{FORBIDDEN, SigId};
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     ffi::c_int,
-    io, mem, ptr,
+    io, mem, process, ptr,
     sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst},
     },
 };
 
@@ -22,6 +28,9 @@ const KINDS: usize = 129;
 
 /// How many listen for each.
 static LISTENERS: [AtomicUsize; KINDS] = [const { AtomicUsize::new(0) }; KINDS];
+
+/// The process that they are in: the last one that somebody has begun to listen in.
+static PROCESS: AtomicU32 = AtomicU32::new(0);
 
 /// What the system by default ignores.
 const IGNORED: &[c_int] = &[
@@ -50,9 +59,16 @@ impl Listening {
     pub(crate) unsafe fn new(kind: SignalKind, action: impl Fn() + Send + Sync + 'static) -> io::Result<Self> {
         let listeners = listeners(kind)?;
         restore_the_default_when_nobody_listens(kind)?;
+        let this = process::id();
+        PROCESS.store(this, SeqCst);
         // Before the action is registered: in between, the signal does nothing, instead of what it does by default.
         listeners.fetch_add(1, SeqCst);
-        // SAFETY: the action is as the caller promises.
+        let action = move || {
+            if process::id() == this {
+                action();
+            }
+        };
+        // SAFETY: the action is as the caller promises, and to ask for the process id may be done in a signal handler.
         match unsafe { register(kind, action) } {
             Ok(action) => Ok(Self { kind, action }),
             Err(error) => {
@@ -71,12 +87,13 @@ impl Drop for Listening {
     }
 }
 
-/// Whether anybody listens. May be called in a signal handler.
+/// Whether anybody in this process listens. May be called in a signal handler.
 pub(crate) fn is_listened_for(kind: SignalKind) -> bool {
     usize::try_from(kind.as_raw())
         .ok()
         .and_then(|number| LISTENERS.get(number))
         .is_some_and(|listeners| listeners.load(SeqCst) > 0)
+        && process::id() == PROCESS.load(SeqCst)
 }
 
 /// The number of listeners of a signal that there can be listeners of.
@@ -113,35 +130,56 @@ pub(crate) unsafe fn register(kind: SignalKind, action: impl Fn() + Send + Sync 
     registered.map_err(|error| io::Error::new(error.kind(), format!("cannot listen for {kind}: {error}")))
 }
 
+/// What the system does on a signal, as long as no program handles it; or nothing that is known.
+#[derive(Clone, Copy, PartialEq)]
+enum Disposition {
+    Default,
+    Ignored,
+    Handled,
+}
+
+/// What was done on each signal before anybody listened for it here.
+fn before() -> MutexGuard<'static, BTreeMap<c_int, Disposition>> {
+    static BEFORE: Mutex<BTreeMap<c_int, Disposition>> = Mutex::new(BTreeMap::new());
+    BEFORE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether the signal is ignored by this process, or would be if nobody listened: as under `nohup`.
+pub(crate) fn is_ignored(kind: SignalKind) -> bool {
+    let before = before().get(&kind.as_raw()).copied();
+    before.or_else(|| disposition(kind).ok()) == Some(Disposition::Ignored)
+}
+
 fn restore_the_default_when_nobody_listens(kind: SignalKind) -> io::Result<()> {
-    static SEEN_TO: Mutex<BTreeSet<c_int>> = Mutex::new(BTreeSet::new());
-    let mut seen_to = SEEN_TO.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut before = before();
     let signal = kind.as_raw();
-    if seen_to.contains(&signal) {
+    if before.contains_key(&signal) {
         return Ok(());
     }
-    if does_the_default(kind)? && !IGNORED.contains(&signal) {
+    let disposition = disposition(kind)?;
+    if disposition == Disposition::Default && !IGNORED.contains(&signal) {
         let action = move || {
             if !is_listened_for(kind) {
                 do_the_default(signal);
             }
         };
-        // SAFETY: the action reads an atomic and calls what `do_the_default` says may be called.
+        // SAFETY: the action reads atomics and calls what `do_the_default` says may be called.
         unsafe { register(kind, action)? };
     }
-    seen_to.insert(signal);
+    before.insert(signal, disposition);
     Ok(())
 }
 
-/// Whether the system does by default what it does on the signal.
-fn does_the_default(kind: SignalKind) -> io::Result<bool> {
+fn disposition(kind: SignalKind) -> io::Result<Disposition> {
     // SAFETY: all-zero is a value of this plain structure; the call only fills it in.
-    let (result, before) = unsafe {
-        let mut before: libc::sigaction = mem::zeroed();
-        (libc::sigaction(kind.as_raw(), ptr::null(), &mut before), before)
+    let (result, action) = unsafe {
+        let mut action: libc::sigaction = mem::zeroed();
+        (libc::sigaction(kind.as_raw(), ptr::null(), &mut action), action)
     };
-    match result {
-        0 => Ok(before.sa_sigaction == libc::SIG_DFL),
+    match (result, action.sa_sigaction) {
+        (0, libc::SIG_DFL) => Ok(Disposition::Default),
+        (0, libc::SIG_IGN) => Ok(Disposition::Ignored),
+        (0, _) => Ok(Disposition::Handled),
         // The one way in which it can fail.
         _ => Err(no_such(kind)),
     }

@@ -29,8 +29,11 @@
 //! # How it works
 //!
 //! The handler writes a byte into a socket whose other end is on the loop's reactor. So there is no thread for this, and what is done about
-//! a signal is done by a task or a callback, which may do anything, unlike a signal handler. A child that is forked from the process
-//! has the default handlers as soon as it runs another program.
+//! a signal is done by a task or a callback, which may do anything, unlike a signal handler.
+//!
+//! A child that is forked from the process has the default handlers as soon as it runs another program; a signal that it gets before is
+//! not heard by the parent's listeners, and has its default effect. A program that forks and runs no other one, as daemons do, does
+//! so before its first loop: a child has a copy of one thread, no workers, and shares with the parent what a loop waits with.
 
 mod doorbell;
 mod kind;
@@ -40,4 +43,4 @@ mod listening;
 pub(crate) use doorbell::Doorbell;
 pub use kind::SignalKind;
 pub use listener::{Signal, ctrl_c, signal};
-pub(crate) use listening::{Listening, is_listened_for, register};
+pub(crate) use listening::{Listening, is_ignored, is_listened_for, register};

@@ -1,15 +1,19 @@
 //! Children that outlive their handle, their task or their loop: they go on, and leave no zombie.
 
-use crate::{LIMIT, common::until, on_all, run};
+use crate::{
+    LIMIT,
+    common::{WORKERS, until},
+    on_all, run,
+};
 use aioli::{
-    Builder, create_task, defer,
+    Builder, EventLoop, create_task, defer,
     process::{Command, Process, Stdio},
-    wait_for,
+    to_thread, wait_for,
 };
 use std::{
     fs::{self, File},
     io::{self, Read, Write},
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -101,6 +105,44 @@ fn a_child_that_exits_while_nothing_runs_is_found_by_the_next_run() {
     drop(told);
     heard.read_to_string(&mut String::new()).unwrap();
     assert!(runner.run(process.wait()).unwrap().success());
+}
+
+/// Has a loop end while one of its threads is in `call`, which waits for a child that exits when the tasks of the loop are over.
+fn end_during(workers: usize, call: fn(Process)) {
+    let (over, end) = mpsc::channel();
+    thread::spawn(move || {
+        run(workers, async {
+            let (process, told, _) = until_told().unwrap();
+            let (begin, begun) = mpsc::channel();
+            to_thread(move || {
+                begin.send(()).unwrap();
+                call(process);
+            })
+            .detach();
+            until(|| begun.try_recv().is_ok()).await;
+            let event_loop = EventLoop::current();
+            thread::spawn(move || {
+                while !event_loop.is_closed() {
+                    thread::yield_now();
+                }
+                drop(told);
+            });
+        });
+        over.send(()).unwrap();
+    });
+    end.recv_timeout(LIMIT).expect("the loop ends");
+}
+
+#[test]
+fn a_loop_ends_while_a_call_that_blocks_waits_for_a_child() {
+    for workers in WORKERS {
+        end_during(workers, |process| {
+            assert!(futures_lite::future::block_on(process.wait()).is_ok());
+        });
+        end_during(workers, |process| {
+            assert!(run(1, process.wait()).is_ok());
+        });
+    }
 }
 
 #[test]

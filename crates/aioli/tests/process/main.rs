@@ -9,6 +9,8 @@ mod chaos;
 mod communicate;
 mod exit;
 mod lifetimes;
+#[cfg(target_os = "linux")]
+mod sandbox;
 mod starting;
 mod streams;
 

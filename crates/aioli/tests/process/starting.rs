@@ -74,6 +74,42 @@ fn a_command_of_the_standard_library_keeps_its_streams() {
     });
 }
 
+/// One that writes `out` to its standard output, which is a pipe, and `err` to its standard error, which is nothing.
+fn std_command() -> process::Command {
+    let mut std = process::Command::new("sh");
+    std.args(["-c", "echo out; echo err >&2"])
+        .stdout(process::Stdio::piped())
+        .stderr(process::Stdio::null());
+    std
+}
+
+#[test]
+fn a_command_of_the_standard_library_keeps_its_streams_from_start_to_start() {
+    run(1, async {
+        let mut command = Command::from(std_command());
+        command.stdin(Stdio::PIPE).stderr(Stdio::PIPE);
+        for _ in 0..2 {
+            let output = command.spawn().unwrap().communicate("").await.unwrap();
+            assert_eq!(output.stdout.as_deref(), Some(&b"out\n"[..]));
+            assert_eq!(output.stderr.as_deref(), Some(&b"err\n"[..]));
+        }
+    });
+}
+
+#[test]
+fn what_a_command_of_the_standard_library_does_not_tell_has_to_be_set() {
+    run(1, async {
+        let mut command = Command::from(std_command());
+        let error = command.stderr(Stdio::STDOUT).spawn().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        let output = command.stdout(Stdio::PIPE).output().await.unwrap();
+        assert_eq!(output.stdout.as_deref(), Some(&b"out\nerr\n"[..]));
+
+        let output = Command::from(std_command()).output().await.unwrap();
+        assert_eq!(output.stderr.as_deref(), Some(&b"err\n"[..]));
+    });
+}
+
 #[test]
 fn what_cannot_be_started_says_why() {
     run(1, async {

@@ -230,6 +230,22 @@ fn a_destructor_that_panics_harms_only_who_drops_it() {
 }
 
 #[test]
+fn one_that_replaces_a_handler_whose_destructor_panics_is_called() {
+    for workers in WORKERS {
+        run(workers, async {
+            let event_loop = EventLoop::current();
+            let bomb = Bomb;
+            event_loop.add_signal_handler(kind(10), move || _ = &bomb).unwrap();
+            let calls = Arc::new(AtomicUsize::new(0));
+            let replace = || event_loop.add_signal_handler(kind(10), count(&calls));
+            catch_unwind(AssertUnwindSafe(replace)).unwrap_err();
+            raise(kind(10));
+            until(|| calls.load(SeqCst) == 1).await;
+        });
+    }
+}
+
+#[test]
 fn a_signal_that_cannot_be_handled_is_an_error() {
     let runner = Builder::new().workers(1).build().unwrap();
     for raw in [libc::SIGKILL, libc::SIGSTOP, -5] {

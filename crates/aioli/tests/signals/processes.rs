@@ -1,6 +1,9 @@
 //! What becomes of the process. Each program here is this binary, run again for one test with a variable set.
 
-use crate::{common::WORKERS, raise};
+use crate::{
+    common::{WORKERS, poll_once},
+    raise,
+};
 use aioli::{
     Builder, EventLoop, Runner,
     signal::{SignalKind, ctrl_c, signal},
@@ -8,6 +11,7 @@ use aioli::{
 use std::{
     env,
     os::unix::process::ExitStatusExt,
+    pin::pin,
     process::{Command, ExitStatus, Stdio, exit},
 };
 
@@ -123,6 +127,68 @@ fn what_was_ignored_before_is_ignored_again() {
             listener.recv().await;
         });
         raise(SignalKind::hangup());
+    });
+    assert!(lived(status), "{status}");
+}
+
+#[test]
+fn ctrl_c_that_is_ignored_cancels_and_ends_nothing() {
+    let status = status_of("ctrl_c_that_is_ignored_cancels_and_ends_nothing", || {
+        // SAFETY: to ignore a signal harms nobody.
+        unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
+        for workers in WORKERS {
+            let mut runner = Builder::new().workers(workers).cancel_on_ctrl_c(true).build().unwrap();
+            let outcome = runner.try_run(async {
+                raise(SignalKind::interrupt());
+                raise(SignalKind::interrupt());
+                // Who listens hears of it, and so it has come.
+                let mut listener = signal(SignalKind::interrupt()).unwrap();
+                raise(SignalKind::interrupt());
+                listener.recv().await;
+            });
+            assert!(outcome.is_ok());
+            raise(SignalKind::interrupt());
+        }
+    });
+    assert!(lived(status), "{status}");
+}
+
+/// How a child ends that gets the signal before it runs its program.
+async fn signalled_early(kind: SignalKind) -> ExitStatus {
+    let mut command = aioli::process::Command::new("true");
+    // SAFETY: `raise` may be called anywhere.
+    unsafe {
+        command.pre_exec(move || {
+            raise(kind);
+            Ok(())
+        })
+    };
+    command.status().await.unwrap()
+}
+
+#[test]
+fn a_signal_to_a_child_that_runs_no_program_yet_is_the_childs() {
+    let status = status_of("a_signal_to_a_child_that_runs_no_program_yet_is_the_childs", || {
+        for workers in WORKERS {
+            let mut runner = Builder::new().workers(workers).cancel_on_ctrl_c(true).build().unwrap();
+            runner.run(async {
+                for kind in [SignalKind::user_defined1(), SignalKind::child()] {
+                    let mut listener = signal(kind).unwrap();
+                    let status = signalled_early(kind).await;
+                    if kind == SignalKind::child() {
+                        // By default it does nothing. The child's exit sends it to us.
+                        assert!(status.success(), "{status}");
+                        continue;
+                    }
+                    assert!(ended_by(kind)(status), "{status}");
+                    assert!(poll_once(&mut pin!(listener.recv())).await.is_pending());
+                }
+                // This one would have cancelled the main task.
+                let status = signalled_early(SignalKind::interrupt()).await;
+                assert_eq!(status.code(), Some(130), "{status}");
+                aioli::yield_now().await;
+            });
+        }
     });
     assert!(lived(status), "{status}");
 }
