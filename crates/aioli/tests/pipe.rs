@@ -220,3 +220,40 @@ fn a_task_that_is_always_ready_gives_way() {
         assert!(other.is_finished());
     });
 }
+
+/// Each read of such a pipe gives one packet, and a short one does not mean that there is no other.
+#[cfg(target_os = "linux")]
+#[test]
+fn packets_are_read_to_the_last() {
+    use rustix::{
+        fs::{OFlags, fcntl_setfl},
+        pipe::{PipeFlags, pipe_with},
+    };
+    const PACKETS: [&str; 4] = ["one", "two", "three", "four"];
+    async fn read_all(mut reader: PipeReader) -> io::Result<()> {
+        let mut buf = [0; 64];
+        for packet in PACKETS {
+            let length = reader.read(&mut buf).await?;
+            assert_eq!(&buf[..length], packet.as_bytes());
+        }
+        Ok(())
+    }
+    on_all(|| async {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::DIRECT)?;
+        let reader = PipeReader::from_fd(reader)?;
+        for packet in PACKETS {
+            rustix::io::write(&writer, packet.as_bytes())?;
+        }
+        read_all(reader).await
+    });
+    // Whoever is given the other end may turn it on.
+    on_all(|| async {
+        let (reader, writer) = pipe()?;
+        let writer = writer.into_blocking_fd()?;
+        fcntl_setfl(&writer, OFlags::DIRECT)?;
+        for packet in PACKETS {
+            rustix::io::write(&writer, packet.as_bytes())?;
+        }
+        read_all(reader).await
+    });
+}

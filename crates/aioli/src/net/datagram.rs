@@ -1,9 +1,12 @@
 //! What UDP and Unix datagram sockets have in common.
 
-use super::{reactor, stream::retry_interrupted};
+use super::{
+    reactor,
+    stream::{NO_SIGNAL, retry_interrupted},
+};
 use crate::task::poll_budget;
 use aioli_reactor::{Direction, Source};
-use rustix::net::{RecvFlags, SendFlags, SocketAddrAny, recv, recvfrom, send};
+use rustix::net::{RecvFlags, SocketAddrAny, recv, recvfrom, send};
 use socket2::SockRef;
 use std::{
     borrow::Borrow,
@@ -309,12 +312,6 @@ impl<S: DatagramKind> DatagramSocket<S> {
         Ok((count, S::address(address)?))
     }
 }
-
-/// A peer that is gone is an error, and no signal that ends the process, where the system can be told so.
-#[cfg(not(target_vendor = "apple"))]
-const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
-#[cfg(target_vendor = "apple")]
-const NO_SIGNAL: SendFlags = SendFlags::empty();
 
 impl<S: AsFd> AsFd for DatagramSocket<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {

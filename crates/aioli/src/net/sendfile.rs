@@ -48,6 +48,11 @@ const BUFFER: usize = 64 << 10;
 ///
 /// Those of the socket and of the file. How much was sent before is not told.
 ///
+/// # Signals
+///
+/// `sendfile(2)` cannot be told not to raise `SIGPIPE` if the peer is gone. Rust's programs ignore that signal; one that does not (it has
+/// been set to its default) is ended by it.
+///
 /// # Panics
 ///
 /// If no event loop runs on this thread, and bytes have to be copied.

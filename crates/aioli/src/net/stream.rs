@@ -4,7 +4,7 @@ use super::{ReadHalf, WriteHalf, reactor, split};
 use crate::task::poll_budget;
 use aioli_reactor::{Direction, Source};
 use futures_io::{AsyncRead, AsyncWrite};
-use rustix::net::RecvFlags;
+use rustix::net::{RecvFlags, SendFlags};
 use socket2::SockRef;
 use std::{
     fmt,
@@ -15,6 +15,16 @@ use std::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
+
+/// How many buffers, and how many bytes of them, the system takes at once: if it takes as many, there may be room for more.
+const MOST_BUFFERS: usize = 1024;
+const MOST_BYTES: usize = 0x7fff_f000;
+
+/// A peer that is gone is an error, and no signal that ends the process, where the system can be told so.
+#[cfg(not(target_vendor = "apple"))]
+pub(super) const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+pub(super) const NO_SIGNAL: SendFlags = SendFlags::empty();
 
 /// A connection that carries bytes: [`TcpStream`](super::TcpStream) and [`UnixStream`](super::UnixStream) are names for this type
 /// with one socket of the standard library's or the other.
@@ -284,7 +294,13 @@ where
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(poll_budget(cx));
-        self.source.poll_write_vectored(cx, bufs)
+        // No system takes more at once.
+        let bufs = &bufs[..bufs.len().min(MOST_BUFFERS)];
+        let wanted = bufs.iter().fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
+        self.source
+            .poll_transfer(cx, Direction::Write, wanted.min(MOST_BYTES), || {
+                self.socket().send_vectored_with_flags(bufs, NO_SIGNAL.bits() as i32)
+            })
     }
 
     /// Nothing to do: what was written is the system's.

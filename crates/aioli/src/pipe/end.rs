@@ -31,7 +31,9 @@ struct State {
 
 pub(super) struct Open {
     pub(super) source: Source<File>,
-    /// A short count shows that it is drained: it is a pipe, and no terminal or the like.
+    /// A short write shows that it is full: it is a pipe, and no terminal or the like.
+    ///
+    /// A short read shows nothing. Whoever writes may have turned on `O_DIRECT`, and then each read gives one packet.
     is_pipe: bool,
 }
 
@@ -42,21 +44,6 @@ impl Open {
         match poll(&mut asked, Some(&Timespec::default()))? {
             0 => Err(Errno::WOULDBLOCK.into()),
             _ => Ok(()),
-        }
-    }
-
-    /// Waits until `operation`, which is for `wanted` bytes, moves some.
-    fn poll_transfer(
-        &self,
-        cx: &mut Context<'_>,
-        direction: Direction,
-        wanted: usize,
-        operation: impl FnMut() -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        if self.is_pipe {
-            self.source.poll_transfer(cx, direction, wanted, operation)
-        } else {
-            self.source.poll_io(cx, direction, operation)
         }
     }
 }
@@ -132,7 +119,6 @@ impl End {
     pub(super) fn poll_read(
         &self,
         cx: &mut Context<'_>,
-        wanted: usize,
         mut read: impl FnMut(&File) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         ready!(poll_budget(cx));
@@ -140,7 +126,7 @@ impl End {
             cx,
             Direction::Read,
             || Ok(0),
-            |end, cx| end.poll_transfer(cx, Direction::Read, wanted, || read(end.source.get_ref())),
+            |end, cx| end.source.poll_io(cx, Direction::Read, || read(end.source.get_ref())),
         )
     }
 
@@ -155,7 +141,14 @@ impl End {
             cx,
             Direction::Write,
             || Err(closed()),
-            |end, cx| end.poll_transfer(cx, Direction::Write, wanted, || write(end.source.get_ref())),
+            |end, cx| {
+                let write = || write(end.source.get_ref());
+                if end.is_pipe {
+                    end.source.poll_transfer(cx, Direction::Write, wanted, write)
+                } else {
+                    end.source.poll_io(cx, Direction::Write, write)
+                }
+            },
         )
     }
 

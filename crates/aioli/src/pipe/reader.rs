@@ -61,7 +61,7 @@ impl PipeReader {
 
 impl AsyncRead for &PipeReader {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.0.poll_read(cx, buf.len(), |mut file| file.read(buf))
+        self.0.poll_read(cx, |mut file| file.read(buf))
     }
 
     fn poll_read_vectored(
@@ -69,8 +69,7 @@ impl AsyncRead for &PipeReader {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        let wanted = bufs.iter().map(|buf| buf.len()).sum();
-        self.0.poll_read(cx, wanted, |mut file| file.read_vectored(bufs))
+        self.0.poll_read(cx, |mut file| file.read_vectored(bufs))
     }
 }
 

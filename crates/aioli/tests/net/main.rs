@@ -3,9 +3,12 @@
 mod datagrams;
 mod names;
 mod sendfile;
+mod signals;
 mod tcp;
 mod tcp_socket;
 mod unix;
+mod unix_binding;
+mod unix_names;
 
 use aioli::{Builder, wait_for};
 use std::{

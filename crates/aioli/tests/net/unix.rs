@@ -132,8 +132,6 @@ fn a_socket_in_use_is_left_alone() {
         let error = UnixListener::bind(&path).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
         assert!(error.to_string().contains("in use"), "{error}");
-        // The look at it counts as a client.
-        listener.accept().await.unwrap();
         UnixStream::connect(&path).await.unwrap();
         listener.accept().await.unwrap();
         let datagrams = directory.path("datagrams");
@@ -261,6 +259,22 @@ fn halves_go_to_different_tasks_and_come_together_again() {
         let mut rest = String::new();
         far.read_to_string(&mut rest).await.unwrap();
         assert_eq!(rest, "still whole");
+    });
+}
+
+#[test]
+fn more_buffers_than_the_system_takes_at_once_are_all_written() {
+    run(|| async {
+        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let pieces = [IoSlice::new(b"x"); 3_000];
+        let mut left = &pieces[..];
+        while !left.is_empty() {
+            let count = near.write_vectored(left).await.unwrap();
+            left = &left[count..];
+        }
+        drop(near);
+        let mut got = Vec::new();
+        assert_eq!(far.read_to_end(&mut got).await.unwrap(), 3_000);
     });
 }
 

@@ -5,21 +5,25 @@ use crate::{
     net::datagram::{DatagramKind, DatagramSocket},
     task::poll_budget,
 };
-use rustix::net::{SocketAddrAny, SocketAddrUnix};
-use socket2::Type;
+use rustix::net::SocketAddrAny;
 use std::{
     borrow::Borrow,
     ffi::OsStr,
     future::poll_fn,
     io,
+    mem::offset_of,
     os::unix::{
         ffi::OsStrExt,
         net::{self, SocketAddr},
     },
     path::Path,
+    slice,
 };
 
 /// A Unix socket for datagrams, none of which is lost. [`DatagramSocket`] says what can be done with it, besides what is here.
+///
+/// On Linux a sender may be bound to a path one byte longer than an address of the standard library's holds: its datagrams come
+/// from an unnamed address.
 ///
 /// ```
 /// use aioli::net::UnixDatagram;
@@ -39,19 +43,10 @@ impl DatagramKind for net::UnixDatagram {
     type Address = SocketAddr;
 
     fn address(address: Option<SocketAddrAny>) -> io::Result<SocketAddr> {
-        let Some(address) = address else {
-            return unnamed();
-        };
-        let address = SocketAddrUnix::try_from(address)?;
-        if let Some(path) = address.path_bytes() {
-            return SocketAddr::from_pathname(OsStr::from_bytes(path));
+        match address.as_ref().and_then(named) {
+            Some(address) => Ok(address),
+            None => SocketAddr::from_pathname(""),
         }
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        if let Some(name) = address.abstract_name() {
-            use std::os::linux::net::SocketAddrExt;
-            return SocketAddr::from_abstract_name(name);
-        }
-        unnamed()
     }
 
     fn send_to(&self, buf: &[u8], address: &SocketAddr) -> io::Result<usize> {
@@ -59,9 +54,23 @@ impl DatagramKind for net::UnixDatagram {
     }
 }
 
-/// The address of a socket that was not bound, which no path is.
-fn unnamed() -> io::Result<SocketAddr> {
-    SocketAddr::from_pathname("")
+/// The path or the abstract name in an address of the system's. `None` for a socket that was not bound, and for a path that fills the
+/// address to its last byte, as it may on Linux: the standard library's type wants a NUL behind it.
+fn named(address: &SocketAddrAny) -> Option<SocketAddr> {
+    // SAFETY: the address is there as long as it is borrowed, and has as many bytes as it says.
+    let bytes = unsafe { slice::from_raw_parts(address.as_ptr().cast::<u8>(), address.addr_len() as usize) };
+    match bytes.get(offset_of!(libc::sockaddr_un, sun_path)..)? {
+        [] => None,
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        [0, name @ ..] => {
+            use std::os::linux::net::SocketAddrExt;
+            SocketAddr::from_abstract_name(name).ok()
+        }
+        path => {
+            let end = memchr::memchr(0, path).unwrap_or(path.len());
+            SocketAddr::from_pathname(OsStr::from_bytes(&path[..end])).ok()
+        }
+    }
 }
 
 impl DatagramSocket<net::UnixDatagram> {
@@ -81,11 +90,12 @@ impl DatagramSocket<net::UnixDatagram> {
     /// If no event loop runs on this thread.
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-        let (socket, file) = file::bind(path.as_ref(), Type::DGRAM, net::UnixDatagram::bind_addr)?;
-        if let Some(mut file) = file {
+        // What may fail or panic comes before there is a file.
+        let socket = Self::unbound()?;
+        if let Some(mut file) = file::bind(&socket, path.as_ref())? {
             file.is_removed = false;
         }
-        Self::from_std(socket)
+        Ok(socket)
     }
 
     /// A socket without an address: it can send, and nobody can answer.

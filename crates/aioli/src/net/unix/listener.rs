@@ -1,17 +1,20 @@
 //! Accepting Unix connections.
 
 use super::{UnixStream, file};
-use crate::{net::reactor, task::poll_budget};
+use crate::{
+    net::{BACKLOG, reactor},
+    task::poll_budget,
+};
 use aioli_reactor::{Direction, Source};
 use futures_core::Stream;
 use futures_lite::stream;
-use socket2::Type;
+use socket2::{Domain, SockRef, Socket, Type};
 use std::{
     fmt,
     future::poll_fn,
     io,
     os::{
-        fd::{AsFd, BorrowedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::net::{self, SocketAddr},
     },
     path::Path,
@@ -45,13 +48,16 @@ pub struct UnixListener {
 impl UnixListener {
     /// Listens at a path, or at an abstract name as [`unix_address`](super::unix_address) has it.
     ///
-    /// A socket that is there already and that nobody has open, left by a program that has died, is removed first. (To find out, it is
-    /// connected to; whoever does listen there sees a client leave at once.) What this makes is removed when the listener is dropped,
-    /// unless [`set_cleanup_socket`](Self::set_cleanup_socket) says otherwise. As in asyncio, which removes the old one in any case.
+    /// A socket that is there already and that nobody has open, left by a program that has died, is removed first. What
+    /// this makes is removed when the listener is dropped, unless [`set_cleanup_socket`](Self::set_cleanup_socket) says otherwise. As in
+    /// asyncio, which removes the old one in any case.
+    ///
+    /// The directory is locked (`flock(2)`) for that moment, so that of several who find the same abandoned file one has it, and the others
+    /// an error. If somebody else keeps it locked, or it may not be read, that is not certain.
     ///
     /// # Errors
     ///
-    /// [`AddrInUse`](io::ErrorKind::AddrInUse) if somebody listens there, or there is something else than a socket;
+    /// [`AddrInUse`](io::ErrorKind::AddrInUse) if another socket is open there, or there is something else than a socket;
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) for a path that [cannot be an address](super::unix_address);
     /// [`NotFound`](io::ErrorKind::NotFound) if the directory does not exist; others of the system.
     ///
@@ -60,14 +66,12 @@ impl UnixListener {
     /// If no event loop runs on this thread.
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-        // Before there is a file that would be left behind by a panic.
-        let reactor = reactor();
-        let (listener, file) = file::bind(path.as_ref(), Type::STREAM, net::UnixListener::bind_addr)?;
-        listener.set_nonblocking(true)?;
-        Ok(Self {
-            file,
-            source: reactor.register(listener)?,
-        })
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        // What may fail or panic comes before there is a file; from then on, the file goes before the socket does.
+        let mut listener = Self::from_std(OwnedFd::from(socket).into())?;
+        listener.file = file::bind(&listener, path.as_ref())?;
+        SockRef::from(&listener).listen(BACKLOG as i32)?;
+        Ok(listener)
     }
 
     /// Takes over a listener of the standard library, and makes it non-blocking. Its file stays when this is dropped.

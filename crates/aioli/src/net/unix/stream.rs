@@ -113,7 +113,8 @@ impl SocketStream<net::UnixStream> {
     ///
     /// # Errors
     ///
-    /// Those of the system; [`Unsupported`](io::ErrorKind::Unsupported) where it cannot tell.
+    /// Those of the system; [`NotConnected`](io::ErrorKind::NotConnected) if there is no peer,
+    /// [`Unsupported`](io::ErrorKind::Unsupported) where the system cannot tell.
     pub fn peer_cred(&self) -> io::Result<PeerCredentials> {
         credentials::of_peer(self)
     }
