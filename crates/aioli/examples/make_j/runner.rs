@@ -7,9 +7,9 @@ use crate::{
 use aioli::{
     Promise, Semaphore, TaskGroup, closing,
     process::{ExitStatus, Process, Stdio, create_subprocess_shell},
+    signal::SignalKind,
     wait_for,
 };
-use rustix::process::{Pid, Signal, kill_process_group};
 use std::{fmt, io, os::unix::process::ExitStatusExt, sync::Arc, time::Duration};
 
 /// How long a command that is to stop has for it.
@@ -115,21 +115,12 @@ async fn run(command: &str, written: &mut Vec<u8>) -> io::Result<ExitStatus> {
 
 /// Stops a child that has not exited yet: asks, waits a little, and kills. It is gone, and no zombie, when this is done.
 async fn stop(child: Process) {
-    signal_all(&child, Signal::TERM);
+    // If it has exited at this moment, that is as good.
+    let _ = child.send_signal_to_group(SignalKind::terminate());
     if wait_for(child.wait(), GRACE).await.is_err() {
-        signal_all(&child, Signal::KILL);
+        let _ = child.send_signal_to_group(libc::SIGKILL);
         // An error is that its status is lost; it is gone all the same.
         let _ = child.wait().await;
-    }
-}
-
-/// Sends a signal to the process group that the child leads.
-fn signal_all(child: &Process, signal: Signal) {
-    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    // The group has the child's id, which may be somebody else's when the child's exit was noticed.
-    if let (Some(group), None) = (group, child.returncode()) {
-        // It may have exited at this moment, which is as good.
-        let _ = kill_process_group(group, signal);
     }
 }
 

@@ -21,7 +21,10 @@ use aioli_reactor::{Direction, Reactor, Source};
 use aioli_sync::Event;
 use rustix::{
     io::Errno,
-    process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, waitpid},
+    process::{
+        Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, test_kill_process,
+        test_kill_process_group, waitpid,
+    },
 };
 use std::{
     io,
@@ -147,20 +150,46 @@ impl Child {
         }
     }
 
-    /// Sends a signal to it, and to no other process.
-    pub(super) fn send(&self, signal: Signal) -> io::Result<()> {
-        let state = self.state.lock();
-        let sent = match &*state {
-            State::Running(Watch::Pidfd(source)) => match source.get_ref().send(signal) {
+    /// Sends a signal to it, and to no other process; or none, to find out whether that could be done.
+    pub(super) fn send(&self, signal: Option<Signal>) -> io::Result<()> {
+        let by_id = || match signal {
+            Some(signal) => kill_process(self.pid, signal),
+            None => test_kill_process(self.pid),
+        };
+        let sent = match (&*self.state.lock(), signal) {
+            (State::Running(Watch::Pidfd(source)), Some(signal)) => match source.get_ref().send(signal) {
                 // A sandbox may know nothing of pidfds. If it is not permitted either way, it is not.
-                Err(Errno::NOSYS | Errno::PERM) => kill_process(self.pid, signal),
+                Err(Errno::NOSYS | Errno::PERM) => by_id(),
                 sent => sent,
             },
-            State::Running(Watch::Sigchld) => kill_process(self.pid, signal),
-            State::Exited(_) => Err(Errno::SRCH),
+            (State::Running(_), _) => by_id(),
+            (State::Exited(_), _) => Err(Errno::SRCH),
         };
         sent.map_err(|error| match error {
             Errno::SRCH => ProcessLookupError { id: self.id() }.into(),
+            other => other.into(),
+        })
+    }
+
+    /// As `send`, to the process group that it leads.
+    pub(super) fn send_to_group(&self, signal: Option<Signal>) -> io::Result<()> {
+        let state = self.state.lock();
+        if let State::Exited(_) = *state {
+            return Err(ProcessLookupError { id: self.id() }.into());
+        }
+        let sent = match signal {
+            Some(signal) => kill_process_group(self.pid, signal),
+            None => test_kill_process_group(self.pid),
+        };
+        sent.map_err(|error| match error {
+            // It would be in the group itself, until it was waited for.
+            Errno::SRCH => io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!(
+                    "process {} leads no process group: start the command with `process_group(0)`",
+                    self.id()
+                ),
+            ),
             other => other.into(),
         })
     }

@@ -184,7 +184,7 @@ impl Command {
     }
 
     /// The process group that it is to be in; 0: a new one of its own. Then Ctrl-C on the terminal does not reach it, and a signal can be
-    /// sent to it and all that it has started, by the group's id, which is the child's.
+    /// sent to it and all that it has started: [`Process::send_signal_to_group`].
     pub fn process_group(&mut self, group: i32) -> &mut Self {
         self.std.process_group(group);
         self

@@ -130,7 +130,7 @@ impl Process {
     /// # Errors
     ///
     /// Those of the pipes to read from, and of [`wait`](Self::wait). [`InvalidInput`](io::ErrorKind::InvalidInput) if there is input and
-    /// the standard input is no pipe, or was taken out; then nothing was done.
+    /// the standard input is no pipe, was taken out, or was closed, as it is by this; then nothing was done.
     ///
     /// # Cancel safety
     ///
@@ -154,24 +154,26 @@ impl Process {
     /// Gives all of the child's input away, to be written in the background as far as need be.
     fn feed(&self, input: &[u8]) -> io::Result<()> {
         match &self.stdin {
-            Some(stdin) => {
+            Some(stdin) if input.is_empty() || !stdin.is_ending() => {
                 stdin.write(input);
                 stdin.write_eof();
+                Ok(())
             }
-            None if input.is_empty() => {}
-            None => {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    "there is input, and nothing to write it to: start the command with `stdin(Stdio::PIPE)`",
-                ));
-            }
+            None if input.is_empty() => Ok(()),
+            Some(_) => Err(invalid(
+                "there is input, and the child's standard input was closed before: give all of it the first time",
+            )),
+            None => Err(invalid(
+                "there is input, and nothing to write it to: start the command with `stdin(Stdio::PIPE)`",
+            )),
         }
-        Ok(())
     }
 
-    /// Sends a signal: a [`SignalKind`](crate::signal::SignalKind), or a number. As `Process.send_signal()`.
+    /// Sends a signal: a [`SignalKind`](crate::signal::SignalKind), or a number. 0 sends none, and is a question: is it there?
+    /// As `Process.send_signal()`.
     ///
-    /// It reaches the child or nobody, never another process that has got its id.
+    /// It reaches the child or nobody, never another process that has got its id. (Where there are no pidfds, that can happen if other
+    /// code in this process has waited for the child, or `SIGCHLD` is ignored.)
     ///
     /// # Errors
     ///
@@ -179,14 +181,31 @@ impl Process {
     /// noticed before; a child that has just exited takes it quietly. [`InvalidInput`](io::ErrorKind::InvalidInput) for what is no
     /// signal. [`PermissionDenied`](io::ErrorKind::PermissionDenied), for a child that has become another user's.
     pub fn send_signal(&self, signal: impl Into<i32>) -> io::Result<()> {
-        let number = signal.into();
-        let signal = signal_from(number).ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("{number} is not a signal: use `SignalKind`, or the constants of `libc`"),
-            )
-        })?;
-        self.child.child.send(signal)
+        self.child.child.send(signal_from(signal.into())?)
+    }
+
+    /// Sends a signal to all in the process group that the child leads: the one that
+    /// [`process_group(0)`](super::Command::process_group) has made, with what the child has started. As `os.killpg()`.
+    ///
+    /// It reaches no other group: when the child's exit was noticed, its id may be another's, and nobody gets the signal any more,
+    /// though there may be others in the group. (See [`send_signal`](Self::send_signal) about where there are no pidfds.)
+    ///
+    /// ```
+    /// use aioli::{process::Command, signal::SignalKind};
+    ///
+    /// # aioli::run(async {
+    /// let shell = Command::shell("sleep 3600 | sleep 3600").process_group(0).spawn()?;
+    /// shell.send_signal_to_group(SignalKind::terminate())?;
+    /// assert!(!shell.wait().await?.success());
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`send_signal`](Self::send_signal); [`InvalidInput`](io::ErrorKind::InvalidInput) also if the child leads no group.
+    pub fn send_signal_to_group(&self, signal: impl Into<i32>) -> io::Result<()> {
+        self.child.child.send_to_group(signal_from(signal.into())?)
     }
 
     /// Asks the child to end (`SIGTERM`), which it may ignore. As `Process.terminate()`.
@@ -195,17 +214,17 @@ impl Process {
     ///
     /// As [`send_signal`](Self::send_signal).
     pub fn terminate(&self) -> io::Result<()> {
-        self.child.child.send(Signal::TERM)
+        self.child.child.send(Some(Signal::TERM))
     }
 
     /// Ends the child (`SIGKILL`), which it cannot ignore. Its own children go on; to end them too see
-    /// [`Command::process_group`](super::Command::process_group). As `Process.kill()`.
+    /// [`send_signal_to_group`](Self::send_signal_to_group). As `Process.kill()`.
     ///
     /// # Errors
     ///
     /// As [`send_signal`](Self::send_signal).
     pub fn kill(&self) -> io::Result<()> {
-        self.child.child.send(Signal::KILL)
+        self.child.child.send(Some(Signal::KILL))
     }
 }
 
@@ -222,14 +241,27 @@ async fn collect(reader: Option<&mut StreamReader>, collected: &mut Option<Vec<u
     Ok(())
 }
 
-/// Among the signals are those of real time, which have no names.
-fn signal_from(number: i32) -> Option<Signal> {
+/// The signal of a number; `None` for 0, which only asks.
+fn signal_from(number: i32) -> io::Result<Option<Signal>> {
+    if number == 0 {
+        return Ok(None);
+    }
+    // Among the signals are those of real time, which have no names.
     #[cfg(target_os = "linux")]
     if (libc::SIGRTMIN()..=libc::SIGRTMAX()).contains(&number) {
         // SAFETY: it is a signal, and none of those that the C library keeps for itself, which are outside of this range.
-        return Some(unsafe { Signal::from_raw_unchecked(number) });
+        return Ok(Some(unsafe { Signal::from_raw_unchecked(number) }));
     }
-    Signal::from_named_raw(number)
+    match Signal::from_named_raw(number) {
+        Some(signal) => Ok(Some(signal)),
+        None => Err(invalid(format!(
+            "{number} is not a signal: use `SignalKind`, or the constants of `libc`"
+        ))),
+    }
+}
+
+fn invalid(message: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message.into())
 }
 
 /// Kills the child when it is dropped, if that was asked for. Not `Process` itself, so that its fields can be moved out of it.
@@ -242,7 +274,7 @@ impl Drop for Handle {
     fn drop(&mut self) {
         if self.kill_on_drop {
             // If it has exited, so much the better.
-            let _ = self.child.send(Signal::KILL);
+            let _ = self.child.send(Some(Signal::KILL));
         }
     }
 }

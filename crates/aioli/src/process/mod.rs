@@ -23,22 +23,23 @@
 //! when the loop is gone a thread of this process does, which ends with the last child. (The loop does so while it runs. Between two
 //! runs of a [`Runner`](crate::Runner) nobody does.)
 //!
-//! To stop a child nicely when its task is cancelled, ask it first, and kill it when it takes too long:
+//! To stop a child nicely when its task is cancelled, or ends otherwise, ask it first, and kill it when it takes too long:
 //!
 //! ```
-//! use aioli::{defer, process::Command, wait_for};
-//! use std::{sync::Arc, time::Duration};
+//! use aioli::{closing, process::{Command, Process}, wait_for};
+//! use std::time::Duration;
+//!
+//! async fn stop(child: Process) {
+//!     // An error means that it has exited.
+//!     let _ = child.terminate();
+//!     if wait_for(child.wait(), Duration::from_secs(5)).await.is_err() {
+//!         let _ = child.kill();
+//!         let _ = child.wait().await;
+//!     }
+//! }
 //!
 //! async fn serve() -> std::io::Result<()> {
-//!     let server = Arc::new(Command::new("sleep").arg("3600").spawn()?);
-//!     let theirs = server.clone();
-//!     let _stop = defer(async move {
-//!         let _ = theirs.terminate();
-//!         if wait_for(theirs.wait(), Duration::from_secs(5)).await.is_err() {
-//!             let _ = theirs.kill();
-//!             let _ = theirs.wait().await;
-//!         }
-//!     });
+//!     let server = closing(Command::new("sleep").arg("3600").spawn()?, stop);
 //!     server.wait().await?;
 //!     Ok(())
 //! }

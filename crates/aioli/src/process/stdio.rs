@@ -11,7 +11,8 @@ use std::{
 /// constants are asyncio's, too.
 ///
 /// It can also be an open file or descriptor, through `From`: a [`File`], an [`OwnedFd`], and with
-/// [`into_blocking_fd`](crate::pipe::PipeWriter::into_blocking_fd) the end of a pipe.
+/// [`into_blocking_fd`](crate::pipe::PipeWriter::into_blocking_fd) the end of a pipe. The command keeps that open, for the next start, until it is dropped or told otherwise: the
+/// other end of a pipe sees no end before. (The first command below is dropped as soon as it was started.)
 ///
 /// ```
 /// use aioli::process::{Command, Stdio};

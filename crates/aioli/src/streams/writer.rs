@@ -73,6 +73,11 @@ impl StreamWriter {
         self.connection.unsent()
     }
 
+    /// Whether [`write_eof`](Self::write_eof) or [`close`](Self::close) was called.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.connection.asked() != Ending::Nothing
+    }
+
     /// Ends the writing direction once everything is sent: the peer reads the end of the stream, and reading goes on.
     pub fn write_eof(&self) {
         Connection::end(&self.connection, Ending::Writing);

@@ -2,7 +2,8 @@
 
 use crate::{common::poll_once, on_all, run};
 use aioli::{
-    process::{Command, Stdio, create_subprocess_exec},
+    StreamWriter,
+    process::{Command, Process, Stdio, create_subprocess_exec},
     wait_for,
 };
 use std::{io, pin::pin, time::Duration};
@@ -145,5 +146,29 @@ fn input_for_a_child_without_a_pipe_is_refused() {
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         assert!(error.to_string().contains("stdin(Stdio::PIPE)"), "{error}");
         assert!(process.communicate("").await.unwrap().status.success());
+    });
+}
+
+#[test]
+fn input_for_a_child_whose_input_was_closed_is_refused() {
+    on_all(|| async {
+        let cat = || Command::new("cat").stdin(Stdio::PIPE).stdout(Stdio::PIPE).spawn();
+        let refuses = async |process: &mut Process| {
+            let error = process.communicate("lost").await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+            assert!(error.to_string().contains("was closed before"), "{error}");
+        };
+        let mut process = cat()?;
+        assert_eq!(process.communicate("one").await?.stdout.unwrap(), b"one");
+        refuses(&mut process).await;
+        assert_eq!(process.communicate("").await?.stdout.unwrap(), b"");
+
+        for close in [StreamWriter::write_eof, StreamWriter::close] {
+            let mut process = cat()?;
+            close(process.stdin.as_ref().unwrap());
+            refuses(&mut process).await;
+            assert_eq!(process.communicate("").await?.stdout.unwrap(), b"");
+        }
+        Ok(())
     });
 }

@@ -4,6 +4,7 @@ use crate::{common::until, on_all, run};
 use aioli::{
     create_task, gather,
     process::{Command, Process, ProcessLookupError, Stdio},
+    signal::SignalKind,
     wait_for,
 };
 use std::{io, os::unix::process::ExitStatusExt, thread, time::Duration};
@@ -112,11 +113,55 @@ fn a_child_whose_exit_was_noticed_gets_no_signals() {
 fn what_is_no_signal_is_refused() {
     run(1, async {
         let process = forever().unwrap();
-        for number in [0, -1, 32, 33, 65, 1000, i32::MIN] {
+        for number in [-1, 32, 33, 65, 1000, i32::MIN] {
             let error = process.send_signal(number).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{number}");
         }
         assert_eq!(process.returncode(), None);
+        process.kill().unwrap();
+        process.wait().await.unwrap();
+    });
+}
+
+#[test]
+fn no_signal_asks_whether_the_child_is_there() {
+    on_all(|| async {
+        let process = Command::new("sleep").arg("1000").process_group(0).spawn()?;
+        process.send_signal(0)?;
+        process.send_signal_to_group(0)?;
+        process.kill()?;
+        assert_eq!(process.wait().await?.signal(), Some(libc::SIGKILL));
+        assert_eq!(process.send_signal(0).unwrap_err().kind(), io::ErrorKind::NotFound);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_signal_to_the_group_reaches_what_the_child_has_started() {
+    on_all(|| async {
+        let mut process = Command::shell("sleep 1000 & echo ready; wait")
+            .process_group(0)
+            .stdout(Stdio::PIPE)
+            .spawn()?;
+        let mut stdout = process.stdout.take().unwrap();
+        assert_eq!(stdout.readline().await?, b"ready\n");
+        process.send_signal_to_group(SignalKind::terminate())?;
+        assert_eq!(process.wait().await?.signal(), Some(libc::SIGTERM));
+        // Nobody has the pipe any more.
+        assert_eq!(stdout.read_to_eof().await?, b"");
+        let error = process.send_signal_to_group(SignalKind::terminate()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        Ok(())
+    });
+}
+
+#[test]
+fn one_who_leads_no_group_cannot_be_sent_a_signal_to_it() {
+    run(1, async {
+        let process = forever().unwrap();
+        let error = process.send_signal_to_group(SignalKind::terminate()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("process_group(0)"), "{error}");
         process.kill().unwrap();
         process.wait().await.unwrap();
     });
