@@ -30,7 +30,7 @@ struct Ends {
 impl Protocol for Ends {
     fn connection_made(&mut self, transport: &Transport) {
         self.transport = Some(transport.clone());
-        transport.write(&[1; 1000]);
+        transport.write([1; 1000]);
         match self.way {
             0 => transport.close(),
             1 => transport.abort(),

@@ -24,7 +24,7 @@ async fn serve(mut reader: StreamReader, writer: StreamWriter, progress: Arc<Pro
                 writer.write(b"42\n");
             }
             _ => {
-                writer.write(&question.to_ascii_uppercase());
+                writer.write(question.to_ascii_uppercase());
                 progress.answered();
             }
         }

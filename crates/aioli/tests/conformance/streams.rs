@@ -20,7 +20,7 @@ fn streams_echo() {
                 break;
             }
             say!("server read {}", text(&line).trim_end_matches('\n'));
-            writer.write(&line.to_ascii_uppercase());
+            writer.write(line.to_ascii_uppercase());
             writer.drain().await.unwrap();
         }
         say!("server: end of file, at_eof {}", reader.at_eof());
@@ -64,7 +64,7 @@ fn streams_reads() {
         writer.write(b"headBODY;left;over");
         writer.drain().await.unwrap();
         sleep(secs(0.02)).await;
-        writer.write(&[b'x'; 100]);
+        writer.write([b'x'; 100]);
         writer.write(b"\nshort\nabc");
         writer.close();
     }
@@ -161,7 +161,7 @@ fn drain_backpressure() {
 
     async fn send_all(writer: Arc<StreamWriter>) {
         for _ in 0..TOTAL {
-            writer.write(&vec![b'x'; CHUNK]);
+            writer.write(vec![b'x'; CHUNK]);
             writer.drain().await.unwrap();
         }
         say!("sender: all chunks accepted");
@@ -190,7 +190,7 @@ fn drain_backpressure() {
 
         peer.abort();
         let error = loop {
-            writer.write(&vec![b'y'; CHUNK]);
+            writer.write(vec![b'y'; CHUNK]);
             if let Err(error) = writer.drain().await {
                 break error;
             }

@@ -87,7 +87,7 @@ fn it_is_told_of_writing_as_others_are() {
         let seen = Seen::default();
         let (_server, peer) = serve(Buffered::new(&seen, 10)).await;
         seen.until_called("made").await;
-        seen.transport().write(&pattern(MUCH));
+        seen.transport().write(pattern(MUCH));
         seen.until_called("pause").await;
         seen.transport().set_write_buffer_limits(Some(2 * MUCH), Some(2 * MUCH));
         seen.until_called("resume").await;

@@ -14,7 +14,7 @@ fn close_sends_what_was_written() {
         let seen = Seen::default();
         let recorder = Recorder::new(&seen).hook(|call, transport| {
             if call == "made" {
-                transport.write(&pattern(MUCH));
+                transport.write(pattern(MUCH));
                 transport.close();
                 transport.write(b"too late");
             }
@@ -37,7 +37,7 @@ fn abort_drops_what_was_written() {
         let (_server, mut peer) = serve(Recorder::new(&seen)).await;
         seen.until_called("made").await;
         let transport = seen.transport();
-        transport.write(&pattern(MUCH));
+        transport.write(pattern(MUCH));
         transport.abort();
         transport.abort();
         assert!(transport.is_closing());
@@ -57,7 +57,7 @@ fn a_connection_ends_from_any_thread_and_from_any_callback() {
                 let seen = Seen::default();
                 let recorder = Recorder::new(&seen).keep_open().hook(move |now, transport| {
                     if now == "data" && call == "pause" {
-                        transport.write(&pattern(MUCH));
+                        transport.write(pattern(MUCH));
                     }
                     if now == call {
                         if abort { transport.abort() } else { transport.close() }
@@ -106,7 +106,7 @@ fn a_reset_while_bytes_are_unsent_is_an_error() {
             if paused {
                 transport.pause_reading();
             }
-            transport.write(&pattern(MUCH));
+            transport.write(pattern(MUCH));
             seen.until_called("pause").await;
             if paused {
                 // Nobody reads, so only who writes can notice, also when it is closing.
@@ -181,7 +181,7 @@ fn a_loop_that_ends_tells_its_protocols() {
             runner.run(async {
                 *kept.lock().unwrap() = Some(serve(Recorder::new(&seen)).await);
                 seen.until_called("made").await;
-                seen.transport().write(&pattern(MUCH));
+                seen.transport().write(pattern(MUCH));
             });
         }
         let calls = seen.calls();

@@ -16,7 +16,7 @@ fn a_panic_in_any_callback_ends_the_connection_with_an_error() {
             let seen = Seen::default();
             let recorder = Recorder::new(&seen).hook(move |now, transport| {
                 if now == "data" && ["pause", "resume"].contains(&call) {
-                    transport.write(&pattern(MUCH));
+                    transport.write(pattern(MUCH));
                 }
                 assert_ne!(now, call, "on purpose");
             });

@@ -95,7 +95,7 @@ fn writing_is_paused_above_the_high_mark_and_resumed_at_the_low_one() {
         let recorder = Recorder::new(&seen).hook(|call, transport| {
             if call == "data" {
                 transport.set_write_buffer_limits(Some(100_000), Some(1000));
-                transport.write(&pattern(MUCH));
+                transport.write(pattern(MUCH));
                 assert!(transport.write_buffer_size() > 100_000);
             }
             if call == "resume" {
@@ -125,7 +125,7 @@ fn a_task_that_writes_too_much_is_told_as_well() {
         // The connection's task is waiting for the peer.
         some_turns().await;
         let transport = seen.transport();
-        transport.write(&pattern(MUCH));
+        transport.write(pattern(MUCH));
         seen.until_called("pause").await;
         // Marks that are moved past what is unsent count as well.
         transport.set_write_buffer_limits(Some(2 * MUCH), None);
@@ -158,7 +158,7 @@ fn a_transport_that_is_closing_receives_no_more() {
             let (server, mut peer) = serve(Recorder::new(&seen)).await;
             seen.until_called("made").await;
             let transport = seen.transport();
-            transport.write(&pattern(MUCH));
+            transport.write(pattern(MUCH));
             if by_server {
                 server.close_clients();
             } else {

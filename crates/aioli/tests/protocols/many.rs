@@ -115,7 +115,7 @@ fn what_many_threads_write_arrives_whole() {
         let writers: Vec<_> = (0..THREADS)
             .map(|number| {
                 let transport = transport.clone();
-                thread::spawn(move || (0..RECORDS).for_each(|_| transport.write(&[number as u8; 100])))
+                thread::spawn(move || (0..RECORDS).for_each(|_| transport.write([number as u8; 100])))
             })
             .collect();
         let mut records = [0; THREADS];

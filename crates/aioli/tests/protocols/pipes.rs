@@ -72,7 +72,7 @@ fn a_pipe_that_is_written_to_notices_that_the_reader_has_gone() {
             let recorder = Recorder::new(&seen);
             let transport = connect_write_pipe(|| recorder, writer).unwrap();
             if unsent {
-                transport.write(&pattern(MUCH));
+                transport.write(pattern(MUCH));
                 seen.until_called("pause").await;
             }
             drop(reader);
@@ -97,7 +97,7 @@ fn unix_sockets_have_protocols() {
         assert_eq!(peername.as_ref().and_then(Address::as_path), Some(path.as_path()));
         transport.write(b"hello");
         there.until(|record| record.data == b"hello").await;
-        there.transport().write(&pattern(MUCH));
+        there.transport().write(pattern(MUCH));
         there.transport().close();
         let calls = here.all().await;
         assert_eq!(calls, ["made", "data", "eof", "lost"]);

@@ -126,7 +126,7 @@ fn a_reset_is_an_error_for_every_read_after_what_had_arrived() {
 fn a_reset_while_bytes_are_unsent_reaches_everybody_who_waits() {
     run(|| async {
         let (_reader, writer, peer) = pair().await;
-        writer.write(&pattern(MUCH));
+        writer.write(pattern(MUCH));
         let writer = Arc::new(writer);
         let drained = create_task({
             let writer = writer.clone();
@@ -151,7 +151,7 @@ fn a_loop_may_end_with_bytes_unsent() {
     let mut runner = Builder::new().workers(1).build().unwrap();
     let (writer, _peer) = runner.run(async {
         let (_reader, writer, peer) = pair().await;
-        writer.write(&pattern(MUCH));
+        writer.write(pattern(MUCH));
         (writer, peer)
     });
     assert!(writer.unsent() > 0);

@@ -87,7 +87,7 @@ fn water_marks_say_when_draining_waits() {
     run(|| async {
         let (_reader, writer, mut peer) = pair().await;
         assert_eq!(writer.write_buffer_limits(), (16 * 1024, 64 * 1024));
-        writer.write(&pattern(MUCH));
+        writer.write(pattern(MUCH));
         assert!(poll_once(pin!(writer.drain())).await.is_none());
         // With a mark above what is unsent there is nothing to wait for.
         writer.set_write_buffer_limits(Some(2 * MUCH), None);

@@ -47,7 +47,7 @@ fn pattern(length: usize) -> Vec<u8> {
 /// A server's handler: says what it hears, louder.
 async fn shout(mut reader: StreamReader, writer: StreamWriter) {
     while let Ok(line @ [_, ..]) = reader.readline().await.as_deref() {
-        writer.write(&line.to_ascii_uppercase());
+        writer.write(line.to_ascii_uppercase());
         if writer.drain().await.is_err() {
             return;
         }

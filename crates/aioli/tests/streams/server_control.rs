@@ -14,7 +14,7 @@ use std::{
 
 /// A handler that waits for nothing its client does.
 async fn deaf(_reader: StreamReader, writer: StreamWriter) {
-    writer.write(&pattern(MUCH));
+    writer.write(pattern(MUCH));
     pending::<()>().await;
 }
 
@@ -133,7 +133,7 @@ fn a_closed_server_refuses_at_once() {
 fn an_aborted_writer_is_closed_and_no_failure() {
     run(|| async {
         let (mut reader, writer, _peer) = pair().await;
-        writer.write(&pattern(MUCH));
+        writer.write(pattern(MUCH));
         assert!(writer.unsent() > 0);
         writer.abort();
         assert_eq!(writer.unsent(), 0);
@@ -166,7 +166,7 @@ fn nobody_waits_for_the_handlers_of_connections_that_were_aborted() {
 fn who_cancels_all_tasks_does_not_cancel_what_they_need() {
     run(|| async {
         async fn much(_reader: StreamReader, writer: StreamWriter) {
-            writer.write(&pattern(MUCH));
+            writer.write(pattern(MUCH));
         }
         let server = start_server(much, "127.0.0.1:0").await.unwrap();
         let (mut reader, _writer) = open_connection(server.local_addr()).await.unwrap();

@@ -32,7 +32,7 @@ fn leaves_nothing_behind(future: impl Future) {
 fn waiters_that_are_dropped_leave_nothing_behind() {
     run(|| async {
         let (_reader, writer, _peer) = pair().await;
-        writer.write(&pattern(MUCH));
+        writer.write(pattern(MUCH));
         let server = start_server(shout, "127.0.0.1:0").await.unwrap();
         for _ in 0..3 {
             leaves_nothing_behind(writer.drain());
@@ -78,7 +78,7 @@ fn a_foreign_waker_that_panics_in_the_background_costs_no_bytes() {
     run(async || {
         let (_reader, writer, mut peer) = pair().await;
         EventLoop::current().set_exception_handler(|_| {});
-        writer.write(&pattern(MUCH));
+        writer.write(pattern(MUCH));
         let mut mined = pin!(writer.drain());
         let waker = Waker::from(Arc::new(Bomb));
         assert!(mined.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());

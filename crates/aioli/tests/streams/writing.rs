@@ -56,7 +56,7 @@ fn tasks_that_share_a_writer_do_not_mix_their_writes() {
                 let writer = writer.clone();
                 create_task(async move {
                     for _ in 0..100 {
-                        writer.write(&[number; 5_000]);
+                        writer.write([number; 5_000]);
                         writer.drain().await.unwrap();
                     }
                 })

@@ -68,7 +68,7 @@ fn nothing_is_lost_with_a_reader_that_nobody_uses() {
         let server = FarServer::start(&acceptor);
         let (reader, writer) = open_connection(server.address).tls(connector).await.unwrap();
         drop(reader);
-        writer.write(&pattern(LENGTH));
+        writer.write(pattern(LENGTH));
         writer.close();
         sent(|| writer.unsent()).await;
         assert!(server.got().await.unwrap() == pattern(LENGTH));
@@ -83,7 +83,7 @@ fn nothing_is_lost_after_a_read_that_was_given_up() {
         let server = FarServer::start(&acceptor);
         let (mut reader, writer) = open_connection(server.address).tls(connector).await.unwrap();
         timeout(Duration::ZERO, reader.read(&mut [0; 100])).await.unwrap_err();
-        writer.write(&pattern(LENGTH));
+        writer.write(pattern(LENGTH));
         writer.close();
         sent(|| writer.unsent()).await;
         assert!(reader.read_to_eof().await.unwrap().is_empty());
@@ -101,7 +101,7 @@ fn nothing_is_lost_while_somebody_reads() {
         let (mut reader, writer) = open_connection(server.address).tls(connector).await.unwrap();
         let reading = create_task(async move { reader.read_to_eof().await });
         yield_now().await;
-        writer.write(&pattern(LENGTH));
+        writer.write(pattern(LENGTH));
         writer.close();
         assert!(reading.await.unwrap().unwrap().is_empty());
         assert!(server.got().await.unwrap() == pattern(LENGTH));
@@ -134,7 +134,7 @@ fn nothing_is_lost_by_a_protocol() {
         for _ in 0..100 {
             yield_now().await;
         }
-        transport.write(&pattern(LENGTH));
+        transport.write(pattern(LENGTH));
         transport.close();
         sent(|| transport.write_buffer_size()).await;
         assert!(server.got().await.unwrap() == pattern(LENGTH));

@@ -17,7 +17,7 @@ impl Protocol for Shout {
     }
 
     fn data_received(&mut self, data: &[u8]) {
-        self.0.as_ref().unwrap().write(&data.to_ascii_uppercase());
+        self.0.as_ref().unwrap().write(data.to_ascii_uppercase());
     }
 
     /// Half-closed, it says goodbye.

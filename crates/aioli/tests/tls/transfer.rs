@@ -57,7 +57,7 @@ fn many_small_writes_arrive_in_order() {
         let server = echo_server(acceptor).await;
         let (mut reader, writer) = open_connection(server.local_addr()).tls(connector).await.unwrap();
         for number in 0..20_000_u32 {
-            writer.write(&number.to_be_bytes());
+            writer.write(number.to_be_bytes());
         }
         for number in 0..20_000_u32 {
             assert_eq!(reader.readexactly(4).await.unwrap(), number.to_be_bytes());
@@ -70,7 +70,7 @@ fn what_is_written_before_a_drop_arrives() {
     run(|| async {
         let (connector, acceptor) = ends();
         let handler = |reader, writer: StreamWriter| async move {
-            writer.write(&pattern(5 << 20));
+            writer.write(pattern(5 << 20));
             // The reader lives until the client has everything.
             drop(writer);
             let mut reader: StreamReader = reader;
@@ -111,7 +111,7 @@ fn a_client_that_only_writes_loses_nothing() {
         let (connector, acceptor) = ends();
         let (server, _, got) = sink(acceptor).await;
         let (reader, writer) = open_connection(server.local_addr()).tls(connector).await.unwrap();
-        writer.write(&pattern(5 << 20));
+        writer.write(pattern(5 << 20));
         writer.close();
         writer.wait_closed().await.unwrap();
         drop((reader, writer));
@@ -129,7 +129,7 @@ fn a_client_that_only_writes_and_is_dropped_loses_nothing() {
         let (server, begun, got) = sink(acceptor).await;
         let (reader, writer) = open_connection(server.local_addr()).tls(connector).await.unwrap();
         begun.wait().await;
-        writer.write(&pattern(5 << 20));
+        writer.write(pattern(5 << 20));
         drop((reader, writer));
         while got.lock().unwrap().is_none() {
             aioli::yield_now().await;

@@ -45,7 +45,7 @@ fn a_client_that_does_not_wait_for_the_answer_is_understood() {
         let (reader, writer) = open_connection(server.local_addr()).await.unwrap();
         writer.write(b"STARTTLS\n");
         let (mut reader, writer) = start_tls(reader, writer, (connector, "localhost")).await.unwrap();
-        writer.write(&pattern(100_000));
+        writer.write(pattern(100_000));
         writer.write_eof();
         assert!(reader.read_to_eof().await.unwrap() == pattern(100_000));
     });
