@@ -3,7 +3,7 @@
 use super::{server::Serve, wire::Wire};
 use crate::{
     runtime::EventLoop,
-    task::{UnhandledError, create_task},
+    task::UnhandledError,
     tls::{HANDSHAKE_LIMIT, TlsAcceptor, TlsConnector, TlsError, TlsWire, server_name},
 };
 use rustls::pki_types::ServerName;
@@ -90,13 +90,14 @@ impl Greeter {
         let limit = limit.unwrap_or(HANDSHAKE_LIMIT);
         Arc::new(move |wire, guest| {
             let (acceptor, serve) = (acceptor.clone(), serve.clone());
-            create_task(async move {
-                match TlsWire::accept(wire, &acceptor, Vec::new(), limit).await {
-                    Ok(wire) => serve(Arc::new(wire), guest),
-                    Err(error) => report(&error),
-                }
-            })
-            .detach();
+            EventLoop::current()
+                .create_service(async move {
+                    match TlsWire::accept(wire, &acceptor, Vec::new(), limit).await {
+                        Ok(wire) => serve(Arc::new(wire), guest),
+                        Err(error) => report(&error),
+                    }
+                })
+                .detach();
         })
     }
 }

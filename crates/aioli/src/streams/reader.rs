@@ -191,8 +191,8 @@ impl StreamReader {
     /// # }
     /// # let server = start_server(lines, "127.0.0.1:0").await?;
     /// # let (mut reader, _writer) = open_connection(server.local_addr()).await?;
-    /// assert_eq!(reader.readuntil_any(&[b"\r\n", b"\n"]).await?, b"unix\n");
-    /// assert_eq!(reader.readuntil_any(&[b"\r\n", b"\n"]).await?, b"dos\r\n");
+    /// assert_eq!(reader.readuntil_any(&["\r\n", "\n"]).await?, b"unix\n");
+    /// assert_eq!(reader.readuntil_any(&["\r\n", "\n"]).await?, b"dos\r\n");
     /// # std::io::Result::Ok(())
     /// # }).unwrap();
     /// ```

@@ -78,6 +78,7 @@ impl From<&TlsAcceptor> for TlsSide {
 ///
 /// * [`InvalidInput`](io::ErrorKind::InvalidInput), if the name can be in no certificate, or the reader and the writer are not of the
 ///   same connection.
+/// * [`BrokenPipe`](io::ErrorKind::BrokenPipe), if the connection is being closed.
 /// * Those of an earlier write, and of the connection; a [`TlsError`](crate::tls::TlsError).
 ///
 /// The reader and the writer are dropped then, which closes the connection.

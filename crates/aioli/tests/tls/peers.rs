@@ -2,6 +2,7 @@
 
 use super::*;
 use aioli::{
+    EventLoop,
     io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
 };
@@ -50,6 +51,14 @@ fn clients_that_never_finish_the_handshake_keep_nobody_waiting() {
         let (connector, acceptor) = ends();
         let server = echo_server(acceptor).await;
         let silent = TcpStream::connect(server.local_addr()).await.unwrap();
+        while server.connections() == 0 {
+            aioli::yield_now().await;
+        }
+        assert_eq!(
+            EventLoop::current().all_tasks().len(),
+            1,
+            "the handshake is the server's affair"
+        );
         let (mut reader, writer) = open_connection(server.local_addr()).tls(connector).await.unwrap();
         writer.write(b"hello");
         assert_eq!(reader.readexactly(5).await.unwrap(), b"hello");

@@ -133,3 +133,14 @@ fn a_name_that_can_be_in_no_certificate_is_refused_before_anything_is_sent() {
         assert!(far_reader.read_to_eof().await.unwrap().is_empty());
     });
 }
+
+#[test]
+fn a_connection_that_is_being_closed_does_not_go_over() {
+    run(|| async {
+        let ((reader, writer), (mut far_reader, _far_writer)) = plain().await;
+        writer.close();
+        let error = start_tls(reader, writer, (ends().0, "localhost")).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+        assert!(far_reader.read_to_eof().await.unwrap().is_empty());
+    });
+}
