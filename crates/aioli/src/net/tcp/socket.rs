@@ -61,9 +61,22 @@ impl TcpSocket {
     }
 
     fn new(domain: Domain) -> io::Result<Self> {
-        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+        Self::from_socket(Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?)
+    }
+
+    /// Takes over a TCP socket that is neither connected nor listens, and makes it non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn from_socket(socket: Socket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Self(socket))
+    }
+
+    /// Gives the socket away; it stays non-blocking.
+    pub fn into_socket(self) -> Socket {
+        self.0
     }
 
     /// Gives the socket an address; port 0 has the system choose one.
