@@ -66,9 +66,9 @@ async fn removal_gives_the_descriptor_back() {
         event_loop.add_writer(&writer, || ()).unwrap();
         event_loop.add_reader(&near, || ()).unwrap();
         event_loop.add_writer(&near, || ()).unwrap();
-        settle("one for each", || descriptors() == with_them + 3).await;
+        settle("one for each", || descriptors() == with_them + 4).await;
         assert!(event_loop.remove_reader(&near));
-        settle("the writer still needs it", || descriptors() == with_them + 3).await;
+        settle("the writer has its own", || descriptors() == with_them + 3).await;
         assert!(
             event_loop.remove_writer(&near) && event_loop.remove_reader(&reader) && event_loop.remove_writer(&writer)
         );
@@ -97,11 +97,23 @@ async fn one_that_was_closed_is_noticed() {
     settle("told", || log.lines() == expected(number)).await;
     drop(writer);
     settle("as before", || descriptors() == before).await;
+    assert!(!EventLoop::current().remove_reader(&number) && !EventLoop::current().remove_writer(&number));
     // SAFETY: it is not used but for its number.
     let closed = unsafe { BorrowedFd::borrow_raw(number) };
-    assert!(!EventLoop::current().remove_reader(closed) && !EventLoop::current().remove_writer(closed));
     assert!(EventLoop::current().add_reader(closed, || ()).is_err());
     assert_eq!(log.lines().len(), 1);
+}
+
+async fn one_that_was_closed_can_be_removed() {
+    let before = descriptors();
+    let ((reader, writer), log) = (pipe(), told());
+    let number = reader.as_raw_fd();
+    EventLoop::current().add_reader(&reader, || ()).unwrap();
+    drop(reader);
+    assert!(EventLoop::current().remove_reader(&number));
+    drop(writer);
+    settle("as before", || descriptors() == before).await;
+    assert!(log.lines().is_empty());
 }
 
 /// Gives `new` the number of `old`, which is closed.
@@ -154,19 +166,34 @@ async fn a_number_that_stands_for_something_else_can_be_watched_anew() {
 async fn an_eventfd_is_told_from_another() {
     let make = |count| eventfd(count, EventfdFlags::CLOEXEC).unwrap();
     let (old, new, log) = (make(1), make(0), told());
-    // SAFETY: it only asks.
-    let can_tell = unsafe { libc::fcntl(old.as_raw_fd(), 1027, new.as_raw_fd()) } == 0;
-    if can_tell {
-        EventLoop::current().add_writer(&new, || ()).unwrap();
-        EventLoop::current().remove_writer(&new);
-        EventLoop::current()
-            .add_reader(&new, || unreachable!("it is closed"))
-            .unwrap();
-        let other = new.try_clone().unwrap();
-        let new = replace(new, old);
-        rustix::io::write(&other, &1u64.to_ne_bytes()).unwrap();
-        settle("told", || log.lines() == expected(new.as_raw_fd())).await;
-    }
+    EventLoop::current()
+        .add_reader(&new, || unreachable!("it is closed"))
+        .unwrap();
+    let other = new.try_clone().unwrap();
+    let new = replace(new, old);
+    rustix::io::write(&other, &1u64.to_ne_bytes()).unwrap();
+    settle("told", || log.lines() == expected(new.as_raw_fd())).await;
+}
+
+/// Whether or not the system tells that it is another.
+async fn an_eventfd_that_replaces_another_can_be_watched() {
+    let before = descriptors();
+    let make = || eventfd(0, EventfdFlags::CLOEXEC).unwrap();
+    let (old, new, event_loop, _log) = (make(), make(), EventLoop::current(), told());
+    event_loop.add_reader(&old, || unreachable!("it is closed")).unwrap();
+    let new = replace(old, new);
+    let calls = Arc::new(AtomicUsize::new(0));
+    let (seen, reader) = (calls.clone(), new.try_clone().unwrap());
+    let callback = move || {
+        rustix::io::read(&reader, &mut [0; 8]).unwrap();
+        seen.fetch_add(1, SeqCst);
+    };
+    event_loop.add_reader(&new, callback).unwrap();
+    rustix::io::write(&new, &1u64.to_ne_bytes()).unwrap();
+    settle("called", || calls.load(SeqCst) == 1).await;
+    assert!(event_loop.remove_reader(&new));
+    drop(new);
+    settle("as before", || descriptors() == before).await;
 }
 
 /// Closes its own descriptor, and does not say so.
@@ -189,17 +216,61 @@ async fn a_callback_that_closes_its_descriptor_is_called_once() {
     settle("as before", || descriptors() == before).await;
 }
 
-#[test]
-#[cfg(target_os = "linux")]
-fn descriptors_that_are_closed_are_noticed_and_all_are_given_back() {
+/// Has a system call fail on this thread, and on those that it starts, if its number is `call` and its second argument `argument`, when
+/// there is one.
+fn forbid(call: libc::c_long, argument: Option<u32>) {
+    use libc::{BPF_ABS, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET, BPF_W};
+    /// Where the filter finds the number of the call, and the low half of the second argument.
+    const CALL: u32 = 0;
+    const ARGUMENT: u32 = if cfg!(target_endian = "little") { 24 } else { 28 };
+    let load = |from| (BPF_LD | BPF_W | BPF_ABS, 0, from);
+    let skip_unless = |value, count| (BPF_JMP | BPF_JEQ | BPF_K, count, value);
+    let give = |action| (BPF_RET | BPF_K, 0, action);
+    let mut program = vec![load(CALL)];
+    match argument {
+        Some(argument) => program.extend([skip_unless(call as u32, 3), load(ARGUMENT), skip_unless(argument, 1)]),
+        None => program.push(skip_unless(call as u32, 1)),
+    }
+    program.extend([
+        give(libc::SECCOMP_RET_ERRNO | libc::EINVAL as u32),
+        give(libc::SECCOMP_RET_ALLOW),
+    ]);
+    let mut program: Vec<_> = program
+        .into_iter()
+        .map(|(code, jf, k)| libc::sock_filter {
+            code: code as u16,
+            jt: 0,
+            jf,
+            k,
+        })
+        .collect();
+    let program = libc::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_mut_ptr(),
+    };
+    // SAFETY: the program is there until the call returns, which copies it.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        assert_eq!(
+            libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program),
+            0
+        );
+    }
+}
+
+fn all(tells_eventfds_apart: bool) {
     let at_first = descriptors();
     for workers in WORKERS {
         let mut runner = Builder::new().workers(workers).build().unwrap();
         runner.run(removal_gives_the_descriptor_back());
         runner.run(one_that_was_closed_is_noticed());
+        runner.run(one_that_was_closed_can_be_removed());
         runner.run(a_number_that_stands_for_something_else_is_noticed());
         runner.run(a_number_that_stands_for_something_else_can_be_watched_anew());
-        runner.run(an_eventfd_is_told_from_another());
+        if tells_eventfds_apart {
+            runner.run(an_eventfd_is_told_from_another());
+        }
+        runner.run(an_eventfd_that_replaces_another_can_be_watched());
         runner.run(a_callback_that_closes_its_descriptor_is_called_once());
         // Some that the end of the loop finds, one of them closed.
         let ((reader, writer), event_loop) = (pipe(), runner.event_loop());
@@ -213,4 +284,28 @@ fn descriptors_that_are_closed_are_noticed_and_all_are_given_back() {
         drop(event_loop);
         assert_eq!(descriptors(), at_first);
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn descriptors_that_are_closed_are_noticed_and_all_are_given_back() {
+    /// What Linux has from 6.10 on.
+    const F_DUPFD_QUERY: i32 = 1024 + 3;
+    // SAFETY: these only ask.
+    let (can_query, can_compare) = unsafe {
+        let process = libc::c_long::from(libc::getpid());
+        (
+            libc::fcntl(0, F_DUPFD_QUERY, 0) == 1,
+            libc::syscall(libc::SYS_kcmp, process, process, 0_i64, 0_i64, 0_i64) == 0,
+        )
+    };
+    all(can_query || can_compare);
+    // And with the older ways.
+    let older = move || {
+        forbid(libc::SYS_fcntl, Some(F_DUPFD_QUERY as u32));
+        all(can_compare);
+        forbid(libc::SYS_kcmp, None);
+        all(false);
+    };
+    std::thread::spawn(older).join().unwrap();
 }

@@ -13,7 +13,7 @@ use std::{
     fmt,
     future::poll_fn,
     io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     task::{Context, Poll, ready},
 };
 
@@ -316,6 +316,12 @@ impl<S: DatagramKind> DatagramSocket<S> {
 impl<S: AsFd> AsFd for DatagramSocket<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.source.get_ref().as_fd()
+    }
+}
+
+impl<S: AsFd> AsRawFd for DatagramSocket<S> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
     future::poll_fn,
     io::{self, IoSlice, IoSliceMut, Read, Write},
     net::Shutdown,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -363,6 +363,12 @@ where
 impl<S: AsFd> AsFd for SocketStream<S> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.source.get_ref().as_fd()
+    }
+}
+
+impl<S: AsFd> AsRawFd for SocketStream<S> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
     borrow::Borrow,
     future::poll_fn,
     io,
-    net::{self, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{self, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     task::{Context, Poll, ready},
 };
 
@@ -70,6 +70,46 @@ impl DatagramSocket<net::UdpSocket> {
     pub async fn bind(addresses: impl ToAddresses) -> io::Result<Self> {
         first_that_works(addresses, async |address| {
             Self::from_std(net::UdpSocket::bind(address)?)
+        })
+        .await
+    }
+
+    /// A socket that is [connected](Self::connect) to the first of the addresses that can be had. It is bound to any address of that
+    /// family, and to a port that the system chooses.
+    ///
+    /// ```
+    /// use aioli::net::UdpSocket;
+    ///
+    /// # aioli::run(async {
+    /// let server = UdpSocket::bind("127.0.0.1:0").await?;
+    /// let client = UdpSocket::connect_to(server.local_addr()?).await?;
+    /// client.send(b"hello").await?;
+    /// assert_eq!(server.recv_from(&mut [0; 8]).await?, (5, client.local_addr()?));
+    /// # std::io::Result::Ok(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// That of the last address: no way leads there; [`InvalidInput`](io::ErrorKind::InvalidInput) if there is no address, or what was
+    /// given is not one.
+    ///
+    /// # Panics
+    ///
+    /// If no event loop runs on this thread.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when it is dropped.
+    pub async fn connect_to(addresses: impl ToAddresses) -> io::Result<Self> {
+        first_that_works(addresses, async |address| {
+            let any: IpAddr = match address {
+                SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            };
+            let socket = net::UdpSocket::bind((any, 0))?;
+            socket.connect(address)?;
+            Self::from_std(socket)
         })
         .await
     }

@@ -74,6 +74,27 @@ fn a_connected_socket_needs_no_address_and_hears_only_its_peer() {
 }
 
 #[test]
+fn a_client_needs_only_the_address_of_the_server() {
+    run(|| async {
+        let (server, there) = udp().await;
+        let client = UdpSocket::connect_to(there).await.unwrap();
+        assert_eq!(client.peer_addr().unwrap(), there);
+        client.send(b"hello").await.unwrap();
+        let mut buf = [0; 16];
+        let (length, peer) = server.recv_from(&mut buf).await.unwrap();
+        assert_eq!((length, peer), (5, client.local_addr().unwrap()));
+        // Where IPv6 is turned off there is nothing to bind to.
+        if let Ok(server) = UdpSocket::bind("[::1]:0").await {
+            let there = server.local_addr().unwrap();
+            let client = UdpSocket::connect_to(there).await.unwrap();
+            assert_eq!(client.peer_addr().unwrap(), there);
+        }
+        let error = UdpSocket::connect_to("nonsense").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
 fn a_buffer_that_is_too_short_gets_the_beginning() {
     run(|| async {
         let ((near, home), (far, there)) = (udp().await, udp().await);

@@ -3,7 +3,10 @@
 use super::run;
 use aioli::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpSocket, TcpStream, socket2::SockRef},
+    net::{
+        TcpListener, TcpSocket, TcpStream,
+        socket2::{Domain, SockRef, Socket, Type},
+    },
 };
 use futures_lite::StreamExt;
 use std::{io, net::SocketAddr, pin::pin, time::Duration};
@@ -81,6 +84,23 @@ fn an_address_of_another_machine_cannot_be_had() {
         let socket = TcpSocket::new_v4().unwrap();
         let error = socket.bind("192.0.2.1:0".parse().unwrap()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+    });
+}
+
+#[test]
+fn sockets_come_from_elsewhere_and_go_there() {
+    run(|| async {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let socket = TcpSocket::from_socket(socket).unwrap();
+        socket.bind(any_port()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let socket = socket.into_socket();
+        assert!(socket.nonblocking().unwrap());
+        assert_eq!(socket.local_addr().unwrap().as_socket(), Some(address));
+        let listener = TcpSocket::from_socket(socket).unwrap().listen(8).unwrap();
+        let client = TcpSocket::from_socket(Socket::new(Domain::IPV4, Type::STREAM, None).unwrap()).unwrap();
+        let (client, accepted) = futures_lite::future::zip(client.connect(address), listener.accept()).await;
+        assert_eq!(accepted.unwrap().1, client.unwrap().local_addr().unwrap());
     });
 }
 

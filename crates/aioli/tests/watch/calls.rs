@@ -256,7 +256,7 @@ fn a_reader_may_remove_and_replace_itself() {
                 let callback = move || {
                     second.read_exact(&mut [0]).unwrap();
                     lines.add("second");
-                    assert!(EventLoop::current().remove_reader(number.as_fd()));
+                    assert!(EventLoop::current().remove_reader(&number));
                 };
                 EventLoop::current().add_reader(theirs.as_fd(), callback).unwrap();
             };
@@ -266,7 +266,7 @@ fn a_reader_may_remove_and_replace_itself() {
             callbacks_are_over().await;
             assert_eq!(log.lines(), ["first", "second"]);
             assert_eq!(census.gone(), 1);
-            assert!(!event_loop.remove_reader(number.as_fd()));
+            assert!(!event_loop.remove_reader(&number));
         });
     }
 }

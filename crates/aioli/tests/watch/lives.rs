@@ -5,7 +5,7 @@ use crate::{
     common::{Census, WORKERS, run, until},
     counter, pipe,
 };
-use aioli::{Builder, EventLoop, yield_now};
+use aioli::{Builder, EventLoop, wait_for, yield_now};
 use std::{
     fs::File,
     io::{ErrorKind, Write},
@@ -13,6 +13,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::Ordering::SeqCst,
     thread,
+    time::Duration,
 };
 
 #[test]
@@ -120,6 +121,22 @@ fn a_destructor_that_panics_harms_only_who_removes() {
         event_loop.add_reader(&reader, move || _ = &bomb).unwrap();
         catch_unwind(AssertUnwindSafe(|| event_loop.remove_reader(&reader))).unwrap_err();
         assert!(!event_loop.remove_reader(&reader));
+    });
+}
+
+#[test]
+fn one_that_replaces_a_destructor_that_panics_is_called() {
+    run(1, async {
+        let ((reader, mut writer), event_loop, calls) = (pipe(), EventLoop::current(), counter());
+        let (bomb, seen) = (Bomb, calls.clone());
+        event_loop.add_reader(&reader, move || _ = &bomb).unwrap();
+        callbacks_are_over().await;
+        let replace = || event_loop.add_reader(&reader, move || _ = seen.fetch_add(1, SeqCst));
+        catch_unwind(AssertUnwindSafe(replace)).unwrap_err();
+        writer.write_all(b"x").unwrap();
+        let called = until(|| calls.load(SeqCst) > 0);
+        wait_for(called, Duration::from_secs(60)).await.expect("it is deaf");
+        assert!(event_loop.remove_reader(&reader));
     });
 }
 

@@ -13,7 +13,7 @@ use std::{
     future::poll_fn,
     io,
     net::{self, SocketAddr},
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     task::{Context, Poll, ready},
 };
 
@@ -170,6 +170,12 @@ fn accept(listener: &net::TcpListener) -> io::Result<(net::TcpStream, SocketAddr
 impl AsFd for TcpListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.source.get_ref().as_fd()
+    }
+}
+
+impl AsRawFd for TcpListener {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

@@ -7,7 +7,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::{
     fmt, io,
     net::SocketAddr,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd},
     time::Duration,
 };
 
@@ -61,9 +61,22 @@ impl TcpSocket {
     }
 
     fn new(domain: Domain) -> io::Result<Self> {
-        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+        Self::from_socket(Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?)
+    }
+
+    /// Takes over a TCP socket that is neither connected nor listens, and makes it non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// Those of the system.
+    pub fn from_socket(socket: Socket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         Ok(Self(socket))
+    }
+
+    /// Gives the socket away; it stays non-blocking.
+    pub fn into_socket(self) -> Socket {
+        self.0
     }
 
     /// Gives the socket an address; port 0 has the system choose one.
@@ -294,6 +307,12 @@ fn is_in_progress(error: &io::Error) -> bool {
 impl AsFd for TcpSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+impl AsRawFd for TcpSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
     }
 }
 

@@ -52,33 +52,56 @@ impl Descriptor {
         })
     }
 
-    /// Fails if the number does not stand any more for what it stood for when the watch began.
-    pub(super) fn check(&self) -> io::Result<()> {
-        if stand_for_the_same(self.number, self.duplicate.get_ref().as_raw_fd()) {
-            return Ok(());
-        }
-        Err(io::Error::other(format!(
-            "file descriptor {} was closed while it was watched, and is not watched any more: call `remove_reader` and \
-             `remove_writer` before closing it",
-            self.number
-        )))
+    /// Whether the number does not stand any more for what it stood for when the watch began.
+    pub(super) fn is_stale(&self) -> bool {
+        !stand_for_the_same(self.number, self.duplicate.get_ref().as_raw_fd())
     }
 }
 
-/// Whether both numbers are open, and stand for the same.
+/// What somebody is told who closed a descriptor too early.
+pub(super) fn closed(number: RawFd) -> io::Error {
+    io::Error::other(format!(
+        "file descriptor {number} was closed while it was watched, and is not watched any more: call `remove_reader` and \
+         `remove_writer` before closing it"
+    ))
+}
+
+/// Whether both numbers are open, and stand for the same, as far as the system tells.
 fn stand_for_the_same(a: RawFd, b: RawFd) -> bool {
-    #[cfg(target_os = "linux")]
-    {
-        /// Whether two descriptors share their open file; from Linux 6.10 on.
-        const F_DUPFD_QUERY: libc::c_int = 1024 + 3;
-        // SAFETY: it only asks, and whatever the numbers are harms nobody.
-        match unsafe { libc::fcntl(a, F_DUPFD_QUERY, b) } {
-            0 => return false,
-            1 => return true,
-            _ => {}
+    share_open_file(a, b).unwrap_or_else(|| matches!((identity(a), identity(b)), (Some(a), Some(b)) if a == b))
+}
+
+/// Whether two descriptors share their open file; `None` if the system does not say.
+#[cfg(target_os = "linux")]
+fn share_open_file(a: RawFd, b: RawFd) -> Option<bool> {
+    /// From Linux 6.10 on.
+    const F_DUPFD_QUERY: libc::c_int = 1024 + 3;
+    /// What `kcmp` is to compare. It is not in every kernel, and is often forbidden in containers.
+    const KCMP_FILE: libc::c_long = 0;
+    // SAFETY: these only ask, and whatever the numbers are harms nobody.
+    unsafe {
+        match libc::fcntl(a, F_DUPFD_QUERY, b) {
+            -1 => {}
+            answer => return Some(answer == 1),
+        }
+        let process = libc::c_long::from(libc::getpid());
+        match libc::syscall(
+            libc::SYS_kcmp,
+            process,
+            process,
+            KCMP_FILE,
+            libc::c_long::from(a),
+            libc::c_long::from(b),
+        ) {
+            -1 => None,
+            order => Some(order == 0),
         }
     }
-    matches!((identity(a), identity(b)), (Some(a), Some(b)) if a == b)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn share_open_file(_: RawFd, _: RawFd) -> Option<bool> {
+    None
 }
 
 /// What tells files apart; not those without a place in a file system, such as one eventfd from another, which are all one file.

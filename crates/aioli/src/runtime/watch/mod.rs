@@ -2,15 +2,15 @@
 //!
 //! # One watch
 //!
-//! A watch is for one direction of one [`Descriptor`]. It takes *turns*, each a callback of the loop's. In its turn it asks the kernel
+//! A watch is for one direction of one descriptor, of which it has a [duplicate](Descriptor) of its own: one that was made for an earlier
+//! watch may stand for what had the number then. It takes *turns*, each a callback of the loop's. In its turn it asks the kernel
 //! whether the descriptor is ready at that moment. If it is, the function is called, and the watch gets another turn, behind what is
 //! ready by then; if it is not, what reports the next event gets it a turn. So there is one turn at a time, on its way or being
 //! taken, and the watch is level-triggered although the reactor is not.
 //!
 //! # Who keeps it
 //!
-//! The loop's table does, and nobody else: turns and wakers name it weakly. So it is gone, and with the second direction its descriptor,
-//! when it is removed or replaced, when its descriptor turns out to have been closed, and when the loop ends.
+//! The loop's table does, and nobody else: turns and wakers name it weakly. So it is gone, and its duplicate with it, when it is removed or replaced, when its descriptor turns out to have been closed, and when the loop ends.
 
 mod descriptor;
 
@@ -39,13 +39,11 @@ struct Table {
 }
 
 impl Watches {
-    /// The descriptor of that number, if it is watched in any direction.
-    fn descriptor(&self, number: RawFd) -> Option<Arc<Descriptor>> {
+    /// Those of that number.
+    fn of(&self, number: RawFd) -> Vec<Arc<Watch>> {
         let table = self.0.lock();
-        let mut watches = Direction::BOTH
-            .into_iter()
-            .filter_map(|direction| table.watches.get(&(number, direction)));
-        watches.next().map(|watch| watch.descriptor.clone())
+        let watches = Direction::BOTH.map(|direction| table.watches.get(&(number, direction)).cloned());
+        watches.into_iter().flatten().collect()
     }
 
     /// Gives the one that it replaces.
@@ -61,17 +59,13 @@ impl Watches {
         self.0.lock().watches.remove(&(number, direction))
     }
 
-    /// Takes out those of a descriptor.
-    fn remove_all(&self, descriptor: &Arc<Descriptor>) -> Vec<Arc<Watch>> {
+    /// Takes out this one; `false` if it is not there any more.
+    fn take_out(&self, watch: &Arc<Watch>) -> bool {
+        let key = (watch.descriptor.number(), watch.direction);
         let mut table = self.0.lock();
-        let keys = Direction::BOTH.map(|direction| (descriptor.number(), direction));
-        let of_it = |watch: &Arc<Watch>| Arc::ptr_eq(&watch.descriptor, descriptor);
-        keys.into_iter()
-            .filter_map(|key| match table.watches.get(&key) {
-                Some(watch) if of_it(watch) => table.watches.remove(&key),
-                _ => None,
-            })
-            .collect()
+        let is_there = table.watches.get(&key).is_some_and(|there| Arc::ptr_eq(there, watch));
+        // The caller has it, too, so that nothing is dropped under the lock.
+        is_there && table.watches.remove(&key).is_some()
     }
 
     /// Removes them all, and refuses more.
@@ -91,8 +85,7 @@ impl Watches {
 }
 
 struct Watch {
-    /// The two directions share it.
-    descriptor: Arc<Descriptor>,
+    descriptor: Descriptor,
     direction: Direction,
     function: Repeated,
 }
@@ -122,12 +115,12 @@ impl Watch {
             Poll::Ready(Err(error)) => {
                 let number = self.descriptor.number();
                 let error = io::Error::other(format!("file descriptor {number} is not watched any more: {error}"));
-                return event_loop.end_watches(&self.descriptor, &error);
+                return event_loop.end_watches(vec![self], &error);
             }
             Poll::Ready(Ok(())) => {}
         }
-        if let Err(error) = self.descriptor.check() {
-            return event_loop.end_watches(&self.descriptor, &error);
+        if self.descriptor.is_stale() {
+            return event_loop.end_stale_watches(self.descriptor.number(), Some(&self));
         }
         // Even if the function panics.
         let _again = Again(this, &event_loop);
@@ -167,7 +160,8 @@ impl EventLoop {
     ///
     /// **Remove it before you close the descriptor.** The loop watches a duplicate, which keeps what it stands for open. A
     /// descriptor that was closed all the same, and whose number perhaps stands for something else by now, is noticed before the
-    /// callback would be called the next time: then its reader and writer are removed, and the exception handler is told.
+    /// callback would be called the next time: then its reader and writer are removed, and the exception handler is told. (Before Linux
+    /// 6.10, and where `kcmp(2)` is forbidden, an eventfd, a timerfd or the like that got the number of another of them is not noticed.)
     ///
     /// ```
     /// use aioli::EventLoop;
@@ -216,8 +210,10 @@ impl EventLoop {
     /// Removes the reader of the descriptor of this number, and gives whether there was one. The reader itself may call it. If
     /// another thread calls the reader at the time, that call goes on.
     ///
+    /// The number itself will do, too, of a descriptor that has been closed: `remove_reader(&number)`.
+    ///
     /// As `loop.remove_reader()`.
-    pub fn remove_reader(&self, fd: impl AsFd) -> bool {
+    pub fn remove_reader(&self, fd: &impl AsRawFd) -> bool {
         self.remove_watch(fd, Direction::Read)
     }
 
@@ -225,7 +221,7 @@ impl EventLoop {
     /// [`remove_reader`](Self::remove_reader).
     ///
     /// As `loop.remove_writer()`.
-    pub fn remove_writer(&self, fd: impl AsFd) -> bool {
+    pub fn remove_writer(&self, fd: &impl AsRawFd) -> bool {
         self.remove_watch(fd, Direction::Write)
     }
 
@@ -235,40 +231,42 @@ impl EventLoop {
         direction: Direction,
         callback: impl FnMut() + Send + 'static,
     ) -> io::Result<()> {
-        let (fd, watches) = (fd.as_fd(), &self.1.watches);
-        let mut known = watches.descriptor(fd.as_raw_fd());
-        if let Some((descriptor, error)) = known.as_ref().and_then(|known| Some((known, known.check().err()?))) {
-            self.end_watches(descriptor, &error);
-            known = None;
-        }
-        let descriptor = match known {
-            Some(descriptor) => descriptor,
-            None => Arc::new(Descriptor::new(&self.1.reactor, fd)?),
-        };
+        let fd = fd.as_fd();
+        self.end_stale_watches(fd.as_raw_fd(), None);
+        let descriptor = Descriptor::new(&self.1.reactor, fd)?;
         let watch = Arc::new(Watch {
             descriptor,
             direction,
             function: Repeated::new(callback),
         });
         let first = Arc::downgrade(&watch);
-        if let Some(replaced) = watches.add(fd.as_raw_fd(), watch)? {
+        let replaced = self.1.watches.add(fd.as_raw_fd(), watch)?;
+        Watch::post(first, self);
+        // Last, as its destructors are the user's, and may panic.
+        if let Some(replaced) = replaced {
             replaced.function.remove();
         }
-        Watch::post(first, self);
         Ok(())
     }
 
-    fn remove_watch(&self, fd: impl AsFd, direction: Direction) -> bool {
-        let removed = self.1.watches.remove(fd.as_fd().as_raw_fd(), direction);
+    fn remove_watch(&self, fd: &impl AsRawFd, direction: Direction) -> bool {
+        let removed = self.1.watches.remove(fd.as_raw_fd(), direction);
         if let Some(removed) = &removed {
             removed.function.remove();
         }
         removed.is_some()
     }
 
-    /// The descriptor cannot be watched any longer.
-    fn end_watches(&self, descriptor: &Arc<Descriptor>, error: &io::Error) {
-        let ended = self.1.watches.remove_all(descriptor);
+    /// Ends the watches of that number that were made for something that it does not stand for any more; `one` is known to be such.
+    fn end_stale_watches(&self, number: RawFd, one: Option<&Arc<Watch>>) {
+        let mut stale = self.1.watches.of(number);
+        stale.retain(|watch| one.is_some_and(|one| Arc::ptr_eq(one, watch)) || watch.descriptor.is_stale());
+        self.end_watches(stale, &descriptor::closed(number));
+    }
+
+    /// What they watch cannot be watched any longer.
+    fn end_watches(&self, mut ended: Vec<Arc<Watch>>, error: &io::Error) {
+        ended.retain(|watch| self.1.watches.take_out(watch));
         if !ended.is_empty() {
             self.call_exception_handler(UnhandledError::error(error));
         }
