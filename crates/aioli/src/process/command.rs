@@ -35,6 +35,7 @@ use std::{
 /// # }).unwrap();
 /// ```
 #[derive(Debug)]
+#[must_use = "a command starts nothing until it is spawned or awaited"]
 pub struct Command {
     pub(super) std: process::Command,
     /// Then nobody can know what its streams are where they were not set here.

@@ -102,10 +102,13 @@ impl Greeter {
     }
 }
 
-/// As asyncio does: a client that goes away, or is too slow, is its own affair.
+/// A client that goes away, is too slow, or does not want to talk to us, is its own affair.
 fn report(error: &io::Error) {
+    use rustls::Error::AlertReceived;
     let inside = error.get_ref().and_then(|inside| inside.downcast_ref());
-    if let Some(TlsError::Protocol(error)) = inside {
+    if let Some(TlsError::Protocol(error)) =
+        inside.filter(|error| !matches!(error, TlsError::Protocol(AlertReceived(_))))
+    {
         let text = format_args!("a client's TLS handshake failed: {error}");
         EventLoop::current().call_exception_handler(UnhandledError::error(text));
     }

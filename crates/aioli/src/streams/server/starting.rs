@@ -69,7 +69,7 @@ impl Starting {
     /// Serves clients by TLS, and by nothing else. As `ssl`.
     ///
     /// A handshake that fails is reported to the [exception handler](crate::EventLoop::set_exception_handler), unless the client has just
-    /// gone away, or taken too long.
+    /// gone away, refused our certificate, or taken too long.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, acceptor: TlsAcceptor) -> Self {
         self.0.options().listen.tls.acceptor = Some(acceptor);
