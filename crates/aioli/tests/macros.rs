@@ -3,6 +3,9 @@
 use aioli::{EventLoop, create_task, sleep, yield_now};
 use std::{num::ParseIntError, rc::Rc, thread, time::Duration};
 
+#[path = "common/terminal.rs"]
+mod terminal;
+
 mod program {
     #[aioli::main(workers = 2)]
     pub(super) async fn main() -> usize {
@@ -47,6 +50,7 @@ fn a_main_function_runs_on_a_loop_and_gives_its_value() {
 #[cfg(unix)]
 #[test]
 fn a_main_function_may_catch_the_first_ctrl_c() {
+    terminal::heed_the_terminal();
     assert!(program::interrupted());
 }
 

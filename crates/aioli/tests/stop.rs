@@ -1,6 +1,8 @@
 //! Ending a run from outside: `stop`, and Ctrl-C.
 
 mod common;
+#[path = "common/terminal.rs"]
+mod terminal;
 
 use aioli::{Builder, EventLoop, Runner, create_local_task, create_task, defer, yield_now};
 use common::{Log, WORKERS, ms};
@@ -140,7 +142,7 @@ fn stop_on_a_closed_loop_does_nothing() {
 /// Signals go to processes, so each program here is this binary, run again for one test with a variable set.
 #[cfg(unix)]
 mod ctrl_c {
-    use super::*;
+    use super::{terminal::heed_the_terminal, *};
     use rustix::process::{Signal, getpid, kill_process};
     use std::{
         env, fs,
@@ -152,6 +154,7 @@ mod ctrl_c {
     /// What the program prints and how it exits. `test` is where it is called.
     fn output_of(test: &str, program: fn()) -> Output {
         if env::var_os(CHILD).is_some() {
+            heed_the_terminal();
             program();
             exit(0);
         }

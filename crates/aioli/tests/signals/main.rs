@@ -8,6 +8,8 @@ mod common;
 mod handlers;
 mod listeners;
 mod processes;
+#[path = "../common/terminal.rs"]
+mod terminal;
 
 use aioli::signal::SignalKind;
 

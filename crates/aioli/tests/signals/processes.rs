@@ -3,6 +3,7 @@
 use crate::{
     common::{WORKERS, poll_once},
     raise,
+    terminal::heed_the_terminal,
 };
 use aioli::{
     Builder, EventLoop, Runner,
@@ -20,6 +21,7 @@ const CHILD: &str = "AIOLI_TEST_SIGNALS";
 /// How the program ends. `test` is where it is called.
 fn status_of(test: &str, program: fn()) -> ExitStatus {
     if env::var_os(CHILD).is_some() {
+        heed_the_terminal();
         program();
         exit(77);
     }
@@ -237,6 +239,7 @@ fn a_signal_that_stops_a_process_by_default_stops_it_when_nobody_listens() {
     use rustix::process::{Pid, WaitOptions, kill_process, waitpid};
     const TEST: &str = "a_signal_that_stops_a_process_by_default_stops_it_when_nobody_listens";
     if env::var_os(CHILD).is_some() {
+        heed_the_terminal();
         let stop = SignalKind::from_raw(libc::SIGTSTP);
         runner(1).run(async { drop(signal(stop).unwrap()) });
         raise(stop);
