@@ -77,7 +77,7 @@ fn signals_end_a_child_and_are_its_negative_code() {
         for (signal, sent) in [
             (libc::SIGKILL, Process::kill as fn(&Process) -> _),
             (libc::SIGTERM, Process::terminate),
-            (libc::SIGHUP, |process| process.send_signal(libc::SIGHUP)),
+            (libc::SIGUSR1, |process| process.send_signal(libc::SIGUSR1)),
             #[cfg(target_os = "linux")]
             (libc::SIGRTMIN() + 1, |process| {
                 process.send_signal(libc::SIGRTMIN() + 1)
