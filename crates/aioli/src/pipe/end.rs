@@ -5,7 +5,7 @@
 //! source that is dropped wakes nobody, so those who wait leave a waker here, too, for whoever closes.
 
 use crate::{runtime::driver::with_driver, task::poll_budget};
-use aioli_primitives::sync::{Arc, Mutex};
+use aioli_primitives::sync::Mutex;
 use aioli_reactor::{Direction, Source};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -17,6 +17,7 @@ use std::{
     fs::File,
     io::{self, Write},
     os::fd::OwnedFd,
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 

@@ -4,9 +4,12 @@
 //! has left.
 
 use super::{child::Child, orphans};
-use aioli_primitives::sync::{Arc, Mutex};
+use aioli_primitives::sync::Mutex;
 use slab::Slab;
-use std::task::{Context, Wake, Waker};
+use std::{
+    sync::Arc,
+    task::{Context, Wake, Waker},
+};
 
 #[derive(Default)]
 pub(crate) struct Children(Mutex<List>);

@@ -2,10 +2,9 @@
 
 use super::{ExitStatus, child::Child};
 use crate::{StreamReader, StreamWriter};
-use aioli_primitives::sync::Arc;
 use futures_lite::future::try_zip;
 use rustix::process::Signal;
-use std::{fmt, future::Future, io, os::unix::process::ExitStatusExt};
+use std::{fmt, future::Future, io, os::unix::process::ExitStatusExt, sync::Arc};
 
 /// What `returncode` gives where nobody knows it, as in asyncio.
 const UNKNOWN: i32 = 255;

@@ -8,14 +8,14 @@
 //! never touched under the lock, since they wake whoever waits for them.
 
 use super::child::Child;
-use aioli_primitives::sync::{Arc, Mutex};
+use aioli_primitives::sync::Mutex;
 use aioli_reactor::{Reactor, Source};
 use signal_hook_registry::SigId;
 use std::{
     io,
     os::unix::net::UnixStream,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     task::{Context, Poll, Wake, Waker},
     thread,
 };

@@ -9,14 +9,13 @@ use crate::{
     pipe::{PipeReader, PipeWriter},
     runtime::driver::with_driver,
 };
-use aioli_primitives::sync::Arc;
 use aioli_reactor::Reactor;
 use rustix::{
     io::Errno,
     pipe::{PipeFlags, pipe_with},
     process::Pid,
 };
-use std::{io, os::fd::OwnedFd, process};
+use std::{io, os::fd::OwnedFd, process, sync::Arc};
 
 impl Command {
     pub(super) fn start(&mut self) -> io::Result<Process> {

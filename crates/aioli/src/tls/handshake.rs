@@ -2,11 +2,12 @@
 
 use super::{TlsAcceptor, TlsConnector, TlsError, TlsWire, session::Session};
 use crate::{streams::wire::Wire, time::timeout};
-use aioli_primitives::sync::{Arc, Mutex};
+use aioli_primitives::sync::Mutex;
 use rustls::{ClientConnection, Connection, ServerConnection, pki_types::ServerName};
 use std::{
     future::poll_fn,
     io,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };

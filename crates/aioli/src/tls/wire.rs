@@ -26,10 +26,11 @@ use crate::{
     streams::{ExtraInfo, wire::Wire},
     task::poll_budget,
 };
-use aioli_primitives::sync::{Arc, Mutex};
+use aioli_primitives::sync::Mutex;
 use std::{
     fmt, io,
     net::Shutdown,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
